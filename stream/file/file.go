@@ -1,0 +1,158 @@
+package file
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"hash"
+)
+
+// State is the life of a File, named in EVE as CLOSED, TRUNCATED, ERROR; an open file is reported as UNKNOWN.
+type State uint8
+
+// The states of a file.
+const (
+	Open State = iota
+	Closed
+	Truncated
+	Failed
+)
+
+func (s State) String() string {
+	switch s {
+	case Closed:
+		return "CLOSED"
+	case Truncated:
+		return "TRUNCATED"
+	case Failed:
+		return "ERROR"
+	}
+	return "UNKNOWN"
+}
+
+// Flags are marks of a File.
+type Flags uint16
+
+// The marks of a file.
+const (
+	WantMD5 Flags = 1 << iota
+	WantSHA1
+	WantSHA256
+	WantMagic
+	Store    // filestore asked for it
+	Stored   // it was written
+	NoStore  // nobody may store it any more
+	HasGaps  // bytes are missing
+	HasRange // Start and End say which part of the whole this is
+	Logged   // its event was written
+	Pruned
+)
+
+// File is one file that a transaction carries.
+type File struct {
+	Name       []byte // as the protocol gave it; the file's own memory
+	ID         uint32 // number within the flow, from 0
+	TxID       uint64
+	State      State
+	Flags      Flags
+	Start, End uint64   // of a range, inclusive; with HasRange
+	Sids       []uint32 // rules that asked for it to be stored
+	Body       Stream
+	size       uint64
+	md5        hash.Hash
+	sha1       hash.Hash
+	sha256     hash.Hash
+	MD5        [16]byte // valid once closed, with WantMD5
+	SHA1       [20]byte
+	SHA256     [32]byte
+	HasMD5     bool
+	HasSHA1    bool
+	HasSHA256  bool
+	Magic      string
+}
+
+// Begin opens the file. The name is copied.
+func (f *File) Begin(name []byte, want Flags, l Limits) {
+	body, sids := f.Body, f.Sids[:0]
+	m5, s1, s2 := f.md5, f.sha1, f.sha256
+	*f = File{Name: append(f.Name[:0], name...), Flags: want, Body: body, Sids: sids, md5: m5, sha1: s1, sha256: s2}
+	f.Body.Reset(l)
+	if want&WantMD5 != 0 {
+		f.md5 = fresh(f.md5, md5.New)
+	}
+	if want&WantSHA1 != 0 {
+		f.sha1 = fresh(f.sha1, sha1.New)
+	}
+	if want&WantSHA256 != 0 {
+		f.sha256 = fresh(f.sha256, sha256.New)
+	}
+}
+
+func fresh(h hash.Hash, make func() hash.Hash) hash.Hash {
+	if h == nil {
+		return make()
+	}
+	h.Reset()
+	return h
+}
+
+// Append adds data to an open file.
+func (f *File) Append(b []byte) {
+	if f.State != Open || len(b) == 0 {
+		return
+	}
+	f.size += uint64(len(b))
+	f.Body.Append(b)
+	if f.Flags&HasGaps != 0 {
+		return
+	}
+	if f.Flags&WantMD5 != 0 {
+		f.md5.Write(b)
+	}
+	if f.Flags&WantSHA1 != 0 {
+		f.sha1.Write(b)
+	}
+	if f.Flags&WantSHA256 != 0 {
+		f.sha256.Write(b)
+	}
+}
+
+// Gap tells of n bytes that were lost.
+func (f *File) Gap(n uint64) {
+	if f.State != Open {
+		return
+	}
+	f.size += n
+	f.Flags |= HasGaps
+	f.Body.Skip(n)
+}
+
+// Close ends the file. A truncated or failed file has no hashes, nor has one with gaps.
+func (f *File) Close(s State) {
+	if f.State != Open {
+		return
+	}
+	f.State = s
+	f.Body.Finish()
+	if s != Closed || f.Flags&HasGaps != 0 {
+		if s == Closed && f.Flags&HasGaps != 0 {
+			f.State = Truncated
+		}
+		return
+	}
+	if f.Flags&WantMD5 != 0 {
+		f.md5.Sum(f.MD5[:0])
+		f.HasMD5 = true
+	}
+	if f.Flags&WantSHA1 != 0 {
+		f.sha1.Sum(f.SHA1[:0])
+		f.HasSHA1 = true
+	}
+	if f.Flags&WantSHA256 != 0 {
+		f.sha256.Sum(f.SHA256[:0])
+		f.HasSHA256 = true
+	}
+}
+
+// Size is the number of bytes of the file so far, gaps included.
+func (f *File) Size() uint64 { return f.size }
