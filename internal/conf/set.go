@@ -64,7 +64,7 @@ func (n *Node) reach(part string) *Node {
 		}
 		return e.firstKey(name)
 	}
-	if index && len(n.children) == 0 && !n.hasValue {
+	if index && len(n.children) == 0 {
 		n.list = true
 	}
 	c := n.add(&Node{name: name, file: "--set"})
