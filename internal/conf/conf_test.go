@@ -75,7 +75,7 @@ func TestErrors(t *testing.T) {
 		{"empty part", header + "a..b: 1\n", `test.yaml:3: key "a..b" has an empty part`},
 		{"long key", header + "? " + strings.Repeat("k", 2000) + "\n: 1\n", "test.yaml:3: key is longer"},
 		{"deep flow", header + "a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "\n", "test.yaml:3: nested deeper than 128"},
-		{"very deep flow", header + "a: " + strings.Repeat("[", 50000), "test.yaml:3: nested deeper than 128"},
+		{"very deep flow", header + "a: " + strings.Repeat("[", 50000), "test.yaml:3: exceeded max depth"},
 		{"deep by dots", header + strings.Repeat("a.", 500) + "a: {b: 1}\n", "test.yaml:3: nested deeper than 128"},
 		{"alias of itself", header + "a: &x\n  b: *x\n", "contains itself"},
 		{"include of nothing", header + "include:\n", "test.yaml:3: include without a file name"},

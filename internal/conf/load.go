@@ -247,9 +247,6 @@ func (l *loader) decode(data []byte) (top *yaml.Node, err error) {
 			top, err = nil, l.errorf(0, "cannot parse as YAML: %v", r)
 		}
 	}()
-	if line := tooDeep(data); line > 0 {
-		return nil, l.errorf(line, "nested deeper than %d", maxDepth)
-	}
 	var doc yaml.Node
 	err = yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc)
 	if errors.Is(err, io.EOF) {
@@ -267,24 +264,6 @@ func (l *loader) decode(data []byte) (top *yaml.Node, err error) {
 		return nil, nil
 	}
 	return doc.Content[0], nil
-}
-
-// tooDeep returns the first line that opens more brackets than a configuration can nest, or 0. It is
-// coarse, and there only to spare the YAML package input that costs it quadratic time.
-func tooDeep(data []byte) int {
-	line, open := 1, 0
-	for _, c := range data {
-		switch c {
-		case '\n':
-			line++
-			open = 0
-		case '[', '{':
-			if open++; open > 16*maxDepth {
-				return line
-			}
-		}
-	}
-	return 0
 }
 
 func isNull(y *yaml.Node) bool {
