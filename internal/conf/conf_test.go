@@ -307,6 +307,32 @@ func TestLoadAt(t *testing.T) {
 	}
 }
 
+func TestEntries(t *testing.T) {
+	tree := mustParse(t, header+"types:\n  - alert:\n      payload: yes\n  - dns\n  - http_x:\n  - ~\n")
+	if err := tree.Set("types.1.dns.formats.0=grouped"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name, body := range tree.Get("types").Entries() {
+		got = append(got, name+" "+body.Get("payload").Str("-")+" "+body.Get("formats.0").Str("-"))
+	}
+	if want := "alert yes -,dns - grouped,http-x - -"; strings.Join(got, ",") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestInterface(t *testing.T) {
+	tree := mustParse(t, header+"af-packet:\n  - interface: eth0\n    threads: 2\n  - interface: default\n    threads: 9\n    defrag: no\n")
+	own, def := tree.Get("af-packet").Interface("eth0")
+	if First("threads", own, def).Str("") != "2" || First("defrag", own, def).Str("") != "no" || First("x", own, def) != nil {
+		t.Error("the interface's own keys come first, then the defaults")
+	}
+	own, def = tree.Get("af-packet").Interface("eth9")
+	if own != nil || First("threads", own, def).Str("") != "9" {
+		t.Error("an interface without an element has the defaults")
+	}
+}
+
 func TestBigSectionLookup(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(header + "s:\n")
