@@ -302,6 +302,9 @@ func TestLoadAt(t *testing.T) {
 	if _, err := tree.LoadAt("multi-detect.3", file); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := tree.LoadAt("", file); err != nil || !tree.Root().Has("vars.address-groups.HOME_NET") {
+		t.Errorf("loading at the root: %v", err)
+	}
 	if got := tree.Get("multi-detect.3.vars.address-groups.HOME_NET").Str(""); got != "any" {
 		t.Errorf("got %q in\n%s", got, dumpOf(t, tree))
 	}

@@ -85,20 +85,23 @@ func Parse(data []byte, name string) (*Tree, []Warning, error) {
 	return t, l.warnings, nil
 }
 
-// LoadAt reads another file into the tree below the dotted path, as a tenant's configuration is.
+// LoadAt reads another file into the tree below the dotted path, as a tenant's configuration is, or at the root if
+// the path is empty. On an error the tree may have part of it.
 func (t *Tree) LoadAt(path, file string) ([]Warning, error) {
-	n := t.root
-	for p := range strings.SplitSeq(path, ".") {
-		if p == "" {
-			return nil, fmt.Errorf("key %q has an empty part", path)
+	n, depth := t.root, 0
+	if path != "" {
+		for p := range strings.SplitSeq(path, ".") {
+			if depth++; p == "" || depth > maxDepth {
+				return nil, fmt.Errorf("key %q has an empty part or too many", path)
+			}
+			n = n.reach(p)
 		}
-		n = n.reach(p)
 	}
 	if t.base == "" {
 		t.base = filepath.Dir(file)
 	}
 	l := &loader{tree: t}
-	err := l.file(n, file, strings.Count(path, ".")+1)
+	err := l.file(n, file, depth)
 	return l.warnings, err
 }
 
