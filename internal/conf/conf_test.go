@@ -75,7 +75,7 @@ func TestErrors(t *testing.T) {
 		{"empty part", header + "a..b: 1\n", `test.yaml:3: key "a..b" has an empty part`},
 		{"long key", header + "? " + strings.Repeat("k", 2000) + "\n: 1\n", "test.yaml:3: key is longer"},
 		{"deep flow", header + "a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "\n", "test.yaml:3: nested deeper than 128"},
-		{"very deep flow", header + "a: " + strings.Repeat("[", 50000), "test.yaml:3: nested deeper than 128"},
+		{"very deep flow", header + "a: " + strings.Repeat("[", 50000), "test.yaml:3: exceeded max depth"},
 		{"deep by dots", header + strings.Repeat("a.", 500) + "a: {b: 1}\n", "test.yaml:3: nested deeper than 128"},
 		{"alias of itself", header + "a: &x\n  b: *x\n", "contains itself"},
 		{"include of nothing", header + "include:\n", "test.yaml:3: include without a file name"},
@@ -302,8 +302,37 @@ func TestLoadAt(t *testing.T) {
 	if _, err := tree.LoadAt("multi-detect.3", file); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := tree.LoadAt("", file); err != nil || !tree.Root().Has("vars.address-groups.HOME_NET") {
+		t.Errorf("loading at the root: %v", err)
+	}
 	if got := tree.Get("multi-detect.3.vars.address-groups.HOME_NET").Str(""); got != "any" {
 		t.Errorf("got %q in\n%s", got, dumpOf(t, tree))
+	}
+}
+
+func TestEntries(t *testing.T) {
+	tree := mustParse(t, header+"types:\n  - alert:\n      payload: yes\n  - dns\n  - http_x:\n  - ~\n")
+	if err := tree.Set("types.1.dns.formats.0=grouped"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name, body := range tree.Get("types").Entries() {
+		got = append(got, name+" "+body.Get("payload").Str("-")+" "+body.Get("formats.0").Str("-"))
+	}
+	if want := "alert yes -,dns - grouped,http-x - -"; strings.Join(got, ",") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestInterface(t *testing.T) {
+	tree := mustParse(t, header+"af-packet:\n  - interface: eth0\n    threads: 2\n  - interface: default\n    threads: 9\n    defrag: no\n")
+	own, def := tree.Get("af-packet").Interface("eth0")
+	if First("threads", own, def).Str("") != "2" || First("defrag", own, def).Str("") != "no" || First("x", own, def) != nil {
+		t.Error("the interface's own keys come first, then the defaults")
+	}
+	own, def = tree.Get("af-packet").Interface("eth9")
+	if own != nil || First("threads", own, def).Str("") != "9" {
+		t.Error("an interface without an element has the defaults")
 	}
 }
 

@@ -68,9 +68,11 @@ func (n *Node) reach(part string) *Node {
 		n.list = true
 	}
 	c := n.add(&Node{name: name, file: "--set"})
-	if n.parent != nil && n.parent.list && !index && !n.hasValue {
-		n.element = true
-		n.set(name)
+	if n.parent != nil && n.parent.list && !index {
+		if !n.hasValue {
+			n.set(name)
+		}
+		n.element = n.element || n.value == name
 	}
 	return c
 }
