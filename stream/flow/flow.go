@@ -144,6 +144,7 @@ type Flow struct {
 type linkage struct {
 	chainNext          uint32
 	timePrev, timeNext uint32
+	queued             int64 // Last when the flow was put into its list
 	timeClass          uint8
 	inUse              bool
 }
