@@ -1,0 +1,5 @@
+package tls
+
+import "sentinel/stream/app"
+
+func matches() []app.Match { return nil }
