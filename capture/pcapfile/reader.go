@@ -26,6 +26,8 @@ type reader struct {
 	skip int64 // bytes to leave out before the next record
 	eof  bool
 
+	writable bool
+
 	format format
 	big    bool // numbers are big-endian
 	old    pcap
@@ -48,7 +50,7 @@ func (r *reader) reset(name string, in input) {
 	if r.cur != nil && r.cur.lent == 0 {
 		pool.free = append(pool.free, r.cur)
 	}
-	*r = reader{name: name, in: in, pool: pool, last: last, ng: pcapng{ifaces: r.ng.ifaces[:0]}}
+	*r = reader{writable: r.writable, name: name, in: in, pool: pool, last: last, ng: pcapng{ifaces: r.ng.ifaces[:0]}}
 }
 
 func (r *reader) close() error {
@@ -158,11 +160,13 @@ func (r *reader) lend(f *capture.Frame, skip, n int, wire uint32, at int64, link
 		WireLen: max(wire, uint32(n)),
 		Link:    link,
 		Iface:   iface,
-		Flags:   capture.Writable,
 		Token:   r.cur.id,
 	}
 	if wire > uint32(n) {
 		f.Flags |= capture.Truncated
+	}
+	if r.writable {
+		f.Flags |= capture.Writable
 	}
 	r.cur.lent++
 	r.last = at

@@ -71,6 +71,9 @@ type Options struct {
 	// Filter chooses the frames to lend; nil lends all. BPF makes one from a compiled program.
 	Filter func(*capture.Frame) bool
 
+	// Writable lets the engine change frames in place. It changes no file.
+	Writable bool
+
 	// Recursive reads the subdirectories of a directory too, to a depth of 255. Symbolic links are ignored.
 	Recursive bool
 	// Continuous polls a directory for new files until it is gone. It excludes Recursive.
@@ -91,7 +94,7 @@ const maxSteps = 4096
 
 // Open opens a capture file, a directory of capture files, or standard input if path is "-".
 func Open(path string, opts Options) (*Source, error) {
-	s := &Source{opts: opts}
+	s := &Source{opts: opts, reader: reader{writable: opts.Writable}}
 	if s.opts.Delay <= 0 {
 		s.opts.Delay = 30 * time.Second
 	}
@@ -106,7 +109,7 @@ func Open(path string, opts Options) (*Source, error) {
 
 // NewReader reads one capture from r, which it closes if it is a Closer. The name is used in messages and by File.
 func NewReader(r io.Reader, name string, opts Options) (*Source, error) {
-	s := &Source{opts: opts, name: name, open: true}
+	s := &Source{opts: opts, name: name, open: true, reader: reader{writable: opts.Writable}}
 	s.reader.reset(name, newInput(r))
 	if err := s.reader.header(); err != nil && err != errWait {
 		s.Close()
