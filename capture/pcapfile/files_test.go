@@ -254,3 +254,22 @@ func TestContextAndClose(t *testing.T) {
 		t.Errorf("closed: %d, %v", n, err)
 	}
 }
+
+func TestStandardInput(t *testing.T) {
+	f, err := os.Open(filepath.Join(tree(t, "a"), "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stdin
+	os.Stdin = f
+	defer func() { os.Stdin = old }()
+	s, err := pcapfile.Open("-", pcapfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	got, err := drain(t, s)
+	if err != nil || len(got) != 1 || string(got[0].Data) != "a" || s.File() != "-" {
+		t.Errorf("%v, %v from %q", got, err, s.File())
+	}
+}

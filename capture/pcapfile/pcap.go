@@ -97,7 +97,7 @@ func (r *reader) nextPacket(f *capture.Frame) (bool, error) {
 	}
 	at := int64(r.u32(0))*1e9 + int64(r.u32(4))*r.old.tick
 	// A packet longer than the file's own limit is cut to it, as libpcap does.
-	r.lend(f, h, min(n, int(r.old.snap)), max(wire, captured), at, r.old.link, 0)
+	r.lend(f, h, min(n, int(r.old.snap)), max(wire, captured), at, r.old.link)
 	r.pos += h + n
 	return true, nil
 }

@@ -245,7 +245,7 @@ func (r *reader) packet(f *capture.Frame, typ, total uint32) (bool, error) {
 	}
 	i := &r.ng.ifaces[id]
 	at := i.time(uint64(r.u32(12))<<32 | uint64(r.u32(16)))
-	r.lend(f, packetHead, n, wire, at, i.link, uint16(id))
+	r.lend(f, packetHead, n, wire, at, i.link)
 	r.leave(packetHead+n, total)
 	return true, nil
 }
@@ -272,7 +272,7 @@ func (r *reader) simple(f *capture.Frame, total uint32) (bool, error) {
 	if err := r.body(simpleHead+n, total); err != nil {
 		return false, err
 	}
-	r.lend(f, simpleHead, n, wire, r.last, i.link, 0)
+	r.lend(f, simpleHead, n, wire, r.last, i.link)
 	r.leave(simpleHead+n, total)
 	return true, nil
 }

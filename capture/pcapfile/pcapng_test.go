@@ -79,28 +79,28 @@ func TestPcapng(t *testing.T) {
 	one := func(ticks uint64, opts ...[]byte) []byte {
 		return cat(section(le), describe(le, 1, 0, opts...), enhanced(le, 0, ticks, 1, "x"))
 	}
-	at := func(ns int64) []want { return []want{{"x", ns, 1, 1, 0, false}} }
+	at := func(ns int64) []want { return []want{{"x", ns, 1, 1, false}} }
 	tests := []struct {
 		name string
 		file []byte
 		want []want
 	}{
-		{"little-endian", cat(section(le), describe(le, 1, 0), enhanced(le, 0, 1_000_001, 5, "abc")), []want{{"abc", 1_000_001_000, 5, 1, 0, true}}},
-		{"big-endian", cat(section(be), describe(be, 1, 0), enhanced(be, 0, 1_000_001, 3, "abc")), []want{{"abc", 1_000_001_000, 3, 1, 0, false}}},
+		{"little-endian", cat(section(le), describe(le, 1, 0), enhanced(le, 0, 1_000_001, 5, "abc")), []want{{"abc", 1_000_001_000, 5, 1, true}}},
+		{"big-endian", cat(section(be), describe(be, 1, 0), enhanced(be, 0, 1_000_001, 3, "abc")), []want{{"abc", 1_000_001_000, 3, 1, false}}},
 		{"two interfaces", cat(section(le), describe(le, 1, 0), describe(le, 113, 0, res(9)), enhanced(le, 1, 7, 1, "a"), enhanced(le, 0, 7, 1, "b")),
-			[]want{{"a", 7, 1, 113, 1, false}, {"b", 7000, 1, 1, 0, false}}},
+			[]want{{"a", 7, 1, 113, false}, {"b", 7000, 1, 1, false}}},
 		{"sections of different byte order", cat(section(le), describe(le, 1, 0), enhanced(le, 0, 1, 1, "a"), section(be), describe(be, 101, 0), enhanced(be, 0, 2, 1, "b")),
-			[]want{{"a", 1000, 1, 1, 0, false}, {"b", 2000, 1, 101, 0, false}}},
+			[]want{{"a", 1000, 1, 1, false}, {"b", 2000, 1, 101, false}}},
 		{"simple packets take the time before", cat(section(le), describe(le, 1, 4), enhanced(le, 0, 3, 1, "a"), simple(le, 3, "bcd"), simple(le, 9, "efgh")),
-			[]want{{"a", 3000, 1, 1, 0, false}, {"bcd", 3000, 3, 1, 0, false}, {"efgh", 3000, 9, 1, 0, true}}},
+			[]want{{"a", 3000, 1, 1, false}, {"bcd", 3000, 3, 1, false}, {"efgh", 3000, 9, 1, true}}},
 		{"obsolete packet", cat(section(be), describe(be, 1, 0), describe(be, 101, 0), packet(be, 1, 0xffff, 1<<32|5, 3, "abc")),
-			[]want{{"abc", (1<<32 + 5) * 1000, 3, 101, 1, false}}},
+			[]want{{"abc", (1<<32 + 5) * 1000, 3, 101, false}}},
 		{"unknown blocks", cat(section(le), blk(le, 4, []byte("names")), describe(le, 1, 0), blk(le, 5, make([]byte, 600_000)), enhanced(le, 0, 1, 1, "a"), blk(le, 0x80000bad, nil), enhanced(le, 0, 2, 1, "b")),
-			[]want{{"a", 1000, 1, 1, 0, false}, {"b", 2000, 1, 1, 0, false}}},
+			[]want{{"a", 1000, 1, 1, false}, {"b", 2000, 1, 1, false}}},
 		{"packet options", cat(section(le), describe(le, 1, 0), enhanced(le, 0, 1, 5, "abcde", option(le, 1, []byte("a comment")...), option(le, 0)), enhanced(le, 0, 2, 1, "b")),
-			[]want{{"abcde", 1000, 5, 1, 0, false}, {"b", 2000, 1, 1, 0, false}}},
+			[]want{{"abcde", 1000, 5, 1, false}, {"b", 2000, 1, 1, false}}},
 		{"options longer than a block of memory", cat(section(le), describe(le, 1, 0), enhanced(le, 0, 1, 1, "a", make([]byte, 400_000)), enhanced(le, 0, 2, 1, "b")),
-			[]want{{"a", 1000, 1, 1, 0, false}, {"b", 2000, 1, 1, 0, false}}},
+			[]want{{"a", 1000, 1, 1, false}, {"b", 2000, 1, 1, false}}},
 		{"milliseconds", one(5, res(3)), at(5_000_000)},
 		{"seconds", one(5, res(0)), at(5_000_000_000)},
 		{"picoseconds", one(5_999, res(12)), at(5)},

@@ -151,15 +151,15 @@ func (r *reader) next(f *capture.Frame) (lent bool, err error) {
 	return false, r.header()
 }
 
-// lend fills in f: the packet's bytes are n at an offset of skip from the current position.
-func (r *reader) lend(f *capture.Frame, skip, n int, wire uint32, at int64, link capture.LinkType, iface uint16) {
+// lend fills in f: the packet's bytes are n at an offset of skip from the current position. A file is one interface,
+// whatever pcapng says: it may have the two directions of a flow from two places.
+func (r *reader) lend(f *capture.Frame, skip, n int, wire uint32, at int64, link capture.LinkType) {
 	i := r.pos + skip
 	*f = capture.Frame{
 		Data:    r.cur.buf[i : i+n : i+n],
 		Time:    at,
 		WireLen: max(wire, uint32(n)),
 		Link:    link,
-		Iface:   iface,
 		Token:   r.cur.id,
 	}
 	if wire > uint32(n) {
