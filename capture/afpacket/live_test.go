@@ -6,8 +6,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
+	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -360,6 +363,104 @@ func TestInline(t *testing.T) {
 	}
 	if !bytes.HasSuffix(got[2].Data, []byte(".!")) {
 		t.Error("the change is lost")
+	}
+}
+
+// TCP between two hosts whose kernels leave checksums and segmentation to their cards passes an inline bridge.
+func TestInlineTCPWithOffloads(t *testing.T) {
+	n := live.New(t)
+	n.Pair("a", "b")
+	n.Pair("c", "d")
+	left, right := n.Host("a", "10.9.0.1/24"), n.Host("d", "10.9.0.2/24")
+	there := open(t, afpacket.Options{Interface: "b", CopyTo: "c", Threads: 2})
+	back := open(t, afpacket.Options{Interface: "c", CopyTo: "b"})
+	ctx, stop := context.WithCancel(context.Background())
+	var bridge sync.WaitGroup
+	for _, s := range append(there, back...) {
+		bridge.Add(1)
+		go func() {
+			defer bridge.Done()
+			batch := make([]capture.Frame, 64)
+			for ctx.Err() == nil {
+				k, _ := s.Read(ctx, batch)
+				s.Release(batch[:k])
+			}
+		}()
+	}
+	defer bridge.Wait()
+	defer stop()
+
+	const size = 4 << 20
+	got := make(chan int64, 1)
+	var l net.Listener
+	var err error
+	right.Do(func() { l, err = net.Listen("tcp", "10.9.0.2:7") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			got <- -1
+			return
+		}
+		defer c.Close()
+		k, _ := io.Copy(io.Discard, c)
+		got <- k
+	}()
+	var c net.Conn
+	left.Do(func() { c, err = net.DialTimeout("tcp", "10.9.0.2:7", 5*time.Second) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Write(make([]byte, size)); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	select {
+	case k := <-got:
+		if k != size {
+			t.Errorf("%d of %d bytes arrived", k, size)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing arrived")
+	}
+	var longest uint64
+	for _, s := range there {
+		if st := s.Stats(); st.Received > 0 {
+			longest = max(longest, st.Bytes/st.Received)
+		}
+	}
+	if longest < 1600 {
+		t.Logf("frames of %d bytes on average: the segments were not as large as the test wants them", longest)
+	}
+}
+
+// On the loopback interface each packet is seen once, with a checksum that need not be checked.
+func TestLoopback(t *testing.T) {
+	live.New(t)
+	s := open(t, afpacket.Options{Interface: "lo"})[0]
+	c, err := net.Dial("udp", "127.0.0.1:7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	hello := 0
+	for _, f := range collect(t, s, 1) {
+		if bytes.HasSuffix(f.Data, []byte("hello")) && len(f.Data) == 14+20+8+5 {
+			hello++
+			if f.Flags&capture.ChecksumOK == 0 || f.Flags&capture.Outgoing != 0 || f.Link != capture.LinkEthernet {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+	if hello != 1 {
+		t.Errorf("seen %d times", hello)
 	}
 }
 

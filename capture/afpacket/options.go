@@ -34,7 +34,8 @@ type Options struct {
 	// show each packet twice.
 	IgnoreOutgoing bool
 
-	// CopyTo makes the sources inline: frames whose verdict is not Drop are sent on this interface.
+	// CopyTo makes the sources inline: frames whose verdict is not Drop are sent on this interface. What BPF keeps out
+	// is not sent on either. NoDefrag and IgnoreOutgoing are implied.
 	CopyTo string
 }
 
@@ -111,6 +112,8 @@ func (o *Options) complete(page int) error {
 		return fmt.Errorf("block timeout %v is not between 1ms and 1m", o.BlockTimeout)
 	case int(o.Cluster) >= len(clusterNames):
 		return fmt.Errorf("cluster type %d is not known", o.Cluster)
+	case o.SnapLen > 0 && o.CopyTo != "":
+		return fmt.Errorf("a bridge must not cut packets to a snapshot length")
 	case o.SnapLen < 0:
 		return fmt.Errorf("snapshot length %d is negative", o.SnapLen)
 	}

@@ -21,6 +21,7 @@ type ring struct {
 	mem    []byte
 	size   int // of a block
 	blocks int
+	vnet   bool // a virtio header precedes each frame's bytes
 
 	lent []int32 // frames of each block that the engine has; -1 if the block is the kernel's
 	out  int     // sum of the frames that the engine has
@@ -94,12 +95,38 @@ func (r *ring) giveBack(block int) {
 	atomic.StoreUint32(r.status(block), unix.TP_STATUS_KERNEL)
 }
 
-// A token has the frame's block, and above it the type of the VLAN tag that the kernel took out, 0 if it did not say.
-const tokenTPID = 32
+// A token has the frame's block, above it the type of the VLAN tag that the kernel took out (0 if it did not say), and
+// above that where in the block the bytes begin.
+const (
+	tokenBlock = 0xffff
+	tokenTPID  = 16
+	tokenData  = 32
+)
+
+// offset returns where in the block the bytes begin that are at from behind the frame's header h.
+func (r *ring) offset(h []byte, from int) int { return r.size - len(h) + from }
+
+// vnetHeader is the length of struct virtio_net_hdr, which says what the sender has left to the card: checksums
+// (to be computed from vnetStart on) and segmentation.
+const (
+	vnetHeader = 10
+	vnetHdrLen = 2
+	vnetStart  = 6
+)
+
+// withHeader returns a lent frame with the virtio header before it, or nil if the token is not one of ours.
+func (r *ring) withHeader(f *capture.Frame) []byte {
+	block, at := int(f.Token&tokenBlock), int(f.Token>>tokenData)
+	if !r.vnet || block >= r.blocks || at < vnetHeader || at+len(f.Data) > r.size {
+		return nil
+	}
+	at += block * r.size
+	return r.mem[at-vnetHeader : at+len(f.Data)]
+}
 
 // release takes one frame of a block back.
 func (r *ring) release(token uint64) {
-	block := token & (1<<tokenTPID - 1)
+	block := token & tokenBlock
 	if block >= uint64(r.blocks) || r.lent[block] <= 0 {
 		return
 	}
@@ -135,7 +162,7 @@ func (r *ring) take(batch []capture.Frame, as *capture.Frame, raw bool) (n, bad 
 		size := uint64(binary.NativeEndian.Uint32(h[frameSnap:]))
 		r.left--
 		r.next += int(binary.NativeEndian.Uint32(h[frameNext:]))
-		if uint64(from)+size > uint64(len(h)) {
+		if from < frameMin || uint64(from)+size > uint64(len(h)) {
 			bad++
 			continue
 		}
@@ -145,7 +172,7 @@ func (r *ring) take(batch []capture.Frame, as *capture.Frame, raw bool) (n, bad 
 		f.Data = h[from:to:to]
 		f.Time = int64(binary.NativeEndian.Uint32(h[frameSec:]))*1e9 + int64(binary.NativeEndian.Uint32(h[frameNsec:]))
 		f.WireLen = max(binary.NativeEndian.Uint32(h[frameLen:]), uint32(size))
-		f.Token = uint64(r.at)
+		f.Token = uint64(r.at) | uint64(r.offset(h, from))<<tokenData
 		if uint64(f.WireLen) > size {
 			f.Flags |= capture.Truncated
 		}

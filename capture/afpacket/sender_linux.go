@@ -46,24 +46,51 @@ func (s *sender) send(b []byte) error {
 	return unix.Sendto(s.fd, b, 0, &s.addr)
 }
 
-// forward sends a captured frame, with the VLAN tag that the kernel had taken out.
-func (s *sender) forward(f *capture.Frame) error {
-	if f.VLAN[0] == 0 {
-		return s.send(f.Data)
+// expect says whether what is sent has a virtio header. With one the kernel completes checksums and cuts up segments
+// that the sender had left to its card; without, they would leave as they are, and TCP would stall.
+func (s *sender) expect(vnet bool) error {
+	if !vnet {
+		return nil
 	}
-	if len(f.Data) < 12 {
+	if s.dev.raw {
+		return errors.New("the interface does not take Ethernet frames")
+	}
+	return step("virtio headers", unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1))
+}
+
+// forward sends a captured frame, with the VLAN tag that the kernel had taken out.
+func (s *sender) forward(f *capture.Frame, r *ring) error {
+	b, head := f.Data, 0
+	if r.vnet {
+		if b = r.withHeader(f); b == nil {
+			return errShort
+		}
+		head = vnetHeader
+	}
+	if f.VLAN[0] == 0 {
+		return s.send(b)
+	}
+	macs := head + 12
+	if len(b) < macs {
 		return errShort
 	}
-	b := append(s.tag[:0], f.Data[:12]...)
 	tpid := uint16(f.Token >> tokenTPID)
 	if tpid == 0 {
 		tpid = unix.ETH_P_8021Q
 	}
-	b = binary.BigEndian.AppendUint16(b, tpid)
-	b = binary.BigEndian.AppendUint16(b, f.VLAN[0])
-	b = append(b, f.Data[12:]...)
-	s.tag = b
-	return s.send(b)
+	t := append(s.tag[:0], b[:macs]...)
+	t = binary.BigEndian.AppendUint16(t, tpid)
+	t = binary.BigEndian.AppendUint16(t, f.VLAN[0])
+	t = append(t, b[macs:]...)
+	s.tag = t
+	if head > 0 { // all that comes behind the tag has moved
+		for _, at := range []int{vnetHdrLen, vnetStart} {
+			if v := binary.NativeEndian.Uint16(t[at:]); v != 0 {
+				binary.NativeEndian.PutUint16(t[at:], v+4)
+			}
+		}
+	}
+	return s.send(t)
 }
 
 func (s *sender) close() error {

@@ -110,6 +110,12 @@ func (s *socket) setup(o *Options) error {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return step("TPACKET_V3", err)
 	}
+	vnet := o.CopyTo != "" && !s.dev.raw
+	if vnet {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+			return step("virtio headers", err)
+		}
+	}
 	req := unix.TpacketReq3{
 		Block_size:     uint32(o.BlockSize),
 		Block_nr:       uint32(o.Blocks),
@@ -125,6 +131,7 @@ func (s *socket) setup(o *Options) error {
 		return step("mapping the ring", err)
 	}
 	s.ring = newRing(mem, o.BlockSize, o.Blocks)
+	s.ring.vnet = vnet
 	if err := s.attach([]bpf.RawInstruction{{Op: 0x06, K: 0}}); err != nil {
 		return err
 	}
@@ -162,7 +169,7 @@ func (s *socket) join(o *Options, id uint16) (uint16, error) {
 	switch o.Cluster {
 	case ClusterFlow:
 		typ = unix.PACKET_FANOUT_HASH
-		if !o.NoDefrag {
+		if !o.NoDefrag && o.CopyTo == "" { // a whole datagram may be too long to be sent on
 			typ |= unix.PACKET_FANOUT_FLAG_DEFRAG
 		}
 	case ClusterQueue:

@@ -87,6 +87,9 @@ func Open(o Options) ([]capture.Source, error) {
 			if s.fwd, err = newSender(peer); err != nil {
 				return fail(explain(o.CopyTo, err))
 			}
+			if err := s.fwd.expect(s.sock.ring.vnet); err != nil {
+				return fail(explain(o.CopyTo, err))
+			}
 			s.like.Flags |= capture.Writable
 		}
 		s.like.Link = dev.link
@@ -235,13 +238,13 @@ func (s *Source) drop() error {
 
 // Release gives the frames back to the kernel, after sending on what is to be sent on.
 func (s *Source) Release(batch []capture.Frame) error {
-	if s.fwd != nil {
+	if s.fwd != nil && s.sock != nil {
 		for i := range batch {
 			f := &batch[i]
 			if f.Verdict == capture.Drop {
 				continue
 			}
-			if err := s.fwd.forward(f); err != nil {
+			if err := s.fwd.forward(f, &s.sock.ring); err != nil {
 				s.errors.Add(1)
 			}
 		}

@@ -112,6 +112,60 @@ func (n *Net) Delete(name string) {
 	n.must("deleting "+name, netlink.LinkDel(n.link(name)))
 }
 
+// Host is a namespace of its own, with one interface of the test's.
+type Host struct {
+	t    testing.TB
+	work chan func()
+}
+
+// Host moves an interface into a namespace of its own and gives it an address such as 10.0.0.1/24.
+func (n *Net) Host(name, cidr string) *Host {
+	n.t.Helper()
+	l := n.link(name)
+	addr, err := netlink.ParseAddr(cidr)
+	n.must("address "+cidr, err)
+	h := &Host{n.t, make(chan func())}
+	fds := make(chan int)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine, and the namespace with it
+		fd := -1
+		if unix.Unshare(unix.CLONE_NEWNET) == nil {
+			fd, _ = unix.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		}
+		fds <- fd
+		for f := range h.work {
+			f()
+		}
+	}()
+	fd := <-fds
+	n.t.Cleanup(func() { close(h.work) })
+	if fd < 0 {
+		n.t.Fatal("cannot make a network namespace")
+	}
+	defer unix.Close(fd)
+	n.must("moving "+name, netlink.LinkSetNsFd(l, fd))
+	h.Do(func() {
+		l, err := netlink.LinkByName(name)
+		if err == nil {
+			err = errors.Join(netlink.AddrAdd(l, addr), netlink.LinkSetUp(l))
+		}
+		if err != nil {
+			n.t.Errorf("setting up %s: %v", name, err)
+		}
+	})
+	return h
+}
+
+// Do calls f in the host's namespace and waits for it. Sockets that f opens stay there. f must not call t.Fatal.
+func (h *Host) Do(f func()) {
+	done := make(chan struct{})
+	h.work <- func() {
+		defer close(done)
+		f()
+	}
+	<-done
+}
+
 // MAC returns an interface's hardware address.
 func (n *Net) MAC(name string) net.HardwareAddr {
 	n.t.Helper()
