@@ -24,6 +24,8 @@ type Config struct {
 	Warn      func(format string, args ...any)
 	Random    uint64 // seed of randomised limits; 0 = none
 
+	Checksums Checksums
+
 	FlowMemcapPolicy   Policy
 	DefragMemcapPolicy Policy
 	AppErrorPolicy     Policy
@@ -45,3 +47,13 @@ type Simulate struct {
 
 // NoSimulate is a Simulate that does nothing.
 var NoSimulate = Simulate{AppErrorAt: [2]int64{-1, -1}}
+
+// Checksums says whether TCP packets with a wrong checksum are kept from the streams.
+type Checksums uint8
+
+// The modes.
+const (
+	ChecksumAuto Checksums = iota // until a sample of packets shows that the capture has them wrong by design (offloading)
+	ChecksumAll
+	ChecksumNone
+)

@@ -22,6 +22,7 @@ const (
 	CountDefragMemcap
 	CountPseudo
 	CountPanics
+	CountBadChecksum
 	CountCount
 )
 
@@ -71,6 +72,7 @@ type Engine struct {
 	endPkt    decode.Packet
 	now       int64
 	packets   uint64
+	checksums Checksums
 
 	flushInspect bool // a parser declared the payload opaque with this packet
 	flushChange  bool // a parser asked for another protocol with this packet
@@ -96,6 +98,7 @@ func New(cfg Config, run Runner) (*Engine, error) {
 	for i := range e.flows {
 		e.flows[i], e.txs[i] = make([]uint64, n), make([]uint64, n)
 	}
+	e.checksums = cfg.Checksums
 	e.recycle = e.putFile
 	e.endFlow = e.end
 	e.layer.e = e
