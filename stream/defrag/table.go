@@ -50,8 +50,8 @@ type key struct {
 // none ends the lists, whose links are indexes.
 const none = ^uint32(0)
 
-// noOffset is an offset that no fragment has.
-const noOffset = ^uint32(0)
+// unknown is the length of a datagram whose last fragment has not come.
+const unknown = ^uint32(0)
 
 // tracker is one datagram in work.
 type tracker struct {
@@ -63,7 +63,7 @@ type tracker struct {
 	first    uint32 // pieces, by offset
 	pages    uint32 // data
 	expires  int64
-	last     uint32 // offset of the fragment that ends the datagram; noOffset when it has not come
+	length   uint32 // of the data; unknown until the last fragment comes
 	covered  uint32 // bytes in pieces
 	header   uint32 // page of the header; none when the first fragment has not come
 	headLen  uint16
@@ -190,14 +190,10 @@ func (t *Table) Add(p *decode.Packet, now int64) ([]byte, bool) {
 		t.remove(i)
 		return nil, false
 	}
-	if k.last == noOffset || k.header == none || k.covered < k.last {
+	if k.header == none || k.covered < k.length || !t.complete(k) {
 		return nil, false
 	}
-	n, complete := t.length(k)
-	if !complete {
-		return nil, false
-	}
-	b := t.datagram(k, n)
+	b := t.datagram(k)
 	t.remove(i)
 	if b == nil {
 		if v6 {
@@ -281,7 +277,7 @@ func (t *Table) lookup(p *decode.Packet, now int64) uint32 {
 		return none
 	}
 	c := &t.trackers[i]
-	*c = tracker{key: k, bucket: b, next: t.buckets[b], first: none, pages: none, header: none, last: noOffset, live: true}
+	*c = tracker{key: k, bucket: b, next: t.buckets[b], first: none, pages: none, header: none, length: unknown, live: true}
 	c.expires = now + timeout
 	if t.config.Policy != nil {
 		c.policy = t.config.Policy(p.Dst, v6)
