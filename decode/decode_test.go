@@ -363,6 +363,51 @@ func TestHardwareVLAN(t *testing.T) {
 	}
 }
 
+func TestConfig(t *testing.T) {
+	vxlan := ip6("11", "003a") + "ffff 12b5 003a 0000 08000001 00000700" + hexEth4 + hexUDP4 // with a reserved bit set
+	geneve := ip6("11", "002c") + "ffff 17c1 002c 0000 00000800 00000700" + hexUDP4
+	teredo := ip6("11", "0038") + "ffff 0dd8 0038 0000" + hexUDP6
+	nested := "45000044 00070000 40290000 " + hexAddr4 + hexUDP6
+	tests := []struct {
+		name  string
+		frame string
+		set   func(*Config)
+		n     int
+	}{
+		{"vxlan strict", vxlan, func(c *Config) {}, 1},
+		{"vxlan permissive", vxlan, func(c *Config) { c.VXLANPermissive = true }, 2},
+		{"vxlan off", vxlan, func(c *Config) { c.VXLANPermissive, c.VXLAN = true, false }, 1},
+		{"vxlan other port", vxlan, func(c *Config) { c.VXLANPermissive, c.VXLANPorts = true, []uint16{1, 2} }, 1},
+		{"vxlan source port", vxlan, func(c *Config) { c.VXLANPermissive, c.VXLANPorts = true, []uint16{0xffff} }, 1},
+		{"geneve", geneve, func(c *Config) {}, 2},
+		{"geneve off", geneve, func(c *Config) { c.Geneve = false }, 1},
+		{"geneve source port", geneve, func(c *Config) { c.GenevePorts = []uint16{1, 0xffff} }, 2},
+		{"teredo any port", teredo, func(c *Config) {}, 2},
+		{"teredo off", teredo, func(c *Config) { c.Teredo = false }, 1},
+		{"teredo its port", teredo, func(c *Config) { c.TeredoPorts = []uint16{3544} }, 2},
+		{"teredo other port", teredo, func(c *Config) { c.TeredoPorts = []uint16{1} }, 1},
+		{"layers enough", nested, func(c *Config) { c.MaxLayers = 4 }, 2},
+		{"layers too few", nested, func(c *Config) { c.MaxLayers = 2 }, 1},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			c := DefaultConfig()
+			tc.set(&c)
+			s := NewStack(c)
+			if n := s.Decode(&capture.Frame{Data: unhex(t, tc.frame), Link: capture.LinkRaw}); n != tc.n {
+				t.Errorf("%d packets, want %d", n, tc.n)
+			}
+		})
+	}
+	c := DefaultConfig()
+	c.TruncatedEvent = true
+	s := NewStack(c)
+	s.Decode(&capture.Frame{Data: unhex(t, hexUDP4), Link: capture.LinkRaw, Flags: capture.Truncated})
+	if !s.Packets[0].Events.Has(EvAFPacketTruncPacket) {
+		t.Error("no event for a truncated frame")
+	}
+}
+
 func TestTooManyLayers(t *testing.T) {
 	// IP in IP, twenty times.
 	var b []byte

@@ -29,6 +29,10 @@ func (t *Table) insert(i uint32, p *decode.Packet, f *fragment, now int64) (over
 	cur := f.start
 	prev := none
 	q := k.first
+	// Most fragments follow the one before them. Without this, many small ones would cost the square of their number.
+	if r := k.recent; r != none && s.pieces[r].end <= f.start {
+		prev, q = r, s.pieces[r].next
+	}
 	for q != none {
 		o := &s.pieces[q]
 		if o.end <= f.start {
@@ -76,6 +80,9 @@ func (t *Table) insert(i uint32, p *decode.Packet, f *fragment, now int64) (over
 			} else {
 				s.pieces[prev].next = next
 			}
+			if k.recent == q {
+				k.recent = none
+			}
 			s.freeOne(q)
 			q = next
 		}
@@ -112,6 +119,7 @@ func (t *Table) run(i uint32, p *decode.Packet, f *fragment, prev uint32, a, b u
 	} else {
 		s.pieces[prev].next = n
 	}
+	k.recent = n
 	k.covered += b - a
 	for data := f.data[a-f.start : b-f.start]; len(data) > 0; {
 		pg := t.pageOf(i, a/pageSize, now)

@@ -17,6 +17,9 @@ type Config struct {
 	Timeout  time.Duration // after a datagram's last fragment [60 s] (defrag.timeout)
 	Prealloc bool          // take the trackers' memory at once (defrag.prealloc)
 
+	IgnoreVLAN  bool // VLAN ids do not tell datagrams apart (vlan.use-for-tracking: no)
+	IgnoreDepth bool // nor does the tunnel depth (decoder.recursion-level.use-for-tracking: no)
+
 	// Policy returns the policy of a receiver (host-os-policy). nil means BSD for all.
 	Policy func(dst decode.Addr, v6 bool) Policy
 	// HostTimeout returns the timeout of a receiver (defrag.host-config), 0 for the general one. nil means the general one.
@@ -61,6 +64,7 @@ type tracker struct {
 	newer    uint32
 	bucket   uint32
 	first    uint32 // pieces, by offset
+	recent   uint32 // the piece that was added last; none when there is none
 	pages    uint32 // data
 	expires  int64
 	length   uint32 // of the data; unknown until the last fragment comes
@@ -246,7 +250,13 @@ func (t *Table) Len() int {
 
 // lookup finds or makes the tracker of a fragment's datagram. It returns none when there is no room.
 func (t *Table) lookup(p *decode.Packet, now int64) uint32 {
-	k := key{src: p.Src, dst: p.Dst, id: p.IPID, vlan: p.VLAN, version: p.IPVersion, depth: p.Depth}
+	k := key{src: p.Src, dst: p.Dst, id: p.IPID, version: p.IPVersion}
+	if !t.config.IgnoreVLAN {
+		k.vlan = p.VLAN
+	}
+	if !t.config.IgnoreDepth {
+		k.depth = p.Depth
+	}
 	if p.IPVersion == 4 {
 		k.proto = p.Proto
 	}
@@ -277,7 +287,7 @@ func (t *Table) lookup(p *decode.Packet, now int64) uint32 {
 		return none
 	}
 	c := &t.trackers[i]
-	*c = tracker{key: k, bucket: b, next: t.buckets[b], first: none, pages: none, header: none, length: unknown, live: true}
+	*c = tracker{key: k, bucket: b, next: t.buckets[b], first: none, recent: none, pages: none, header: none, length: unknown, live: true}
 	c.expires = now + timeout
 	if t.config.Policy != nil {
 		c.policy = t.config.Policy(p.Dst, v6)

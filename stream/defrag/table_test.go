@@ -174,6 +174,17 @@ func TestKey(t *testing.T) {
 	}
 }
 
+func TestIgnoredParts(t *testing.T) {
+	s := decode.NewStack(decode.DefaultConfig())
+	table := New(Config{HashSize: 1, IgnoreVLAN: true, IgnoreDepth: true})
+	add(t, s, table, v4Fragment(7, 17, part{0, true, make([]byte, 8)}), 0)
+	s.Decode(&capture.Frame{Data: v4Fragment(7, 17, part{8, false, []byte("abc")}), Link: capture.LinkRaw, VLAN: [2]uint16{9}})
+	s.Packets[0].Depth = 1
+	if _, ok := table.Add(&s.Packets[0], 0); !ok {
+		t.Error("VLAN or depth told fragments apart")
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	s := decode.NewStack(decode.DefaultConfig())
 	short := func(dst decode.Addr, v6 bool) time.Duration {
