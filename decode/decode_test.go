@@ -243,6 +243,7 @@ func TestEvents(t *testing.T) {
 		{"sctp chunk cut", capture.LinkRaw, ip6("84", "000e") + "00010002 00000000 00000000 0000", "sctp.chunk_too_small", HasIPv6, 0},
 		{"sctp chunk length", capture.LinkRaw, ip6("84", "0010") + "00010002 00000000 00000000 00000003", "sctp.chunk_len_invalid", HasIPv6, 0},
 		{"sctp chunks", capture.LinkRaw, ip6("84", "0050") + "00010002 00000001 00000000" + strings.Repeat("0b000004", 17), "sctp.too_many_chunks", HasIPv6 | HasSCTP, 0},
+		{"sctp data chunks", capture.LinkRaw, ip6("84", "011c") + "00010002 00000001 00000000" + strings.Repeat("00030010 00000001 00000000 00000000", 17), "sctp.too_many_chunks sctp.too_many_data_chunks", HasIPv6 | HasSCTP, 0},
 		{"esp", capture.LinkRaw, ip6("32", "0008") + "00000001 00000001", "", HasIPv6 | HasESP, 0},
 		{"esp short", capture.LinkRaw, ip6("32", "0004") + "00000001", "esp.pkt_too_small", HasIPv6, 0},
 
@@ -267,6 +268,8 @@ func TestEvents(t *testing.T) {
 		{"gre inner broken", capture.LinkRaw, "45000019 00070000 402f0000 " + hexAddr4 + "0000 0800 45", "", HasIPv4 | HasGRE, 1},
 		{"erspan 1", capture.LinkRaw, "45000042 00070000 402f0000 " + hexAddr4 + "0000 88be" + hexEth4 + hexUDP4, "", HasEthernet | HasIPv4 | HasUDP, 2},
 		{"erspan 2", capture.LinkRaw, "4500004e 00070000 402f0000 " + hexAddr4 + "1000 88be 00000001 1007 0000 00000000" + hexEth4 + hexUDP4, "", HasEthernet | HasVLAN | HasIPv4 | HasUDP, 2},
+		{"erspan 2 short", capture.LinkRaw, "4500001d 00070000 402f0000 " + hexAddr4 + "1000 88be 00000001 10", "", HasIPv4 | HasGRE, 1},
+		{"erspan 3", capture.LinkRaw, "4500004e 00070000 402f0000 " + hexAddr4 + "1000 88be 00000001 2007 0000 00000000" + hexEth4 + hexUDP4, "", HasIPv4 | HasGRE, 1},
 		{"transparent bridging", capture.LinkRaw, "45000042 00070000 402f0000 " + hexAddr4 + "0000 6558" + hexEth4 + hexUDP4, "", HasEthernet | HasIPv4 | HasUDP, 2},
 
 		{"4 in 4", capture.LinkRaw, "45000030 00070000 40040000 " + hexAddr4 + hexUDP4, "", HasIPv4 | HasUDP, 2},

@@ -304,8 +304,10 @@ func (p *Packet) reset() {
 	p.Layers, p.Flags, p.sums = 0, 0, 0
 	p.Events = EventSet{}
 	p.L2, p.L3, p.L4, p.Payload = nil, nil, nil, nil
-	p.EtherType, p.VLANCount, p.IPVersion, p.Proto = 0, 0, 0, 0
-	p.VLAN, p.VLANPrio = [MaxVLAN]uint16{}, [MaxVLAN]uint8{}
+	p.EtherType, p.IPVersion, p.Proto = 0, 0, 0
+	if p.VLANCount != 0 {
+		p.VLANCount, p.VLAN, p.VLANPrio = 0, [MaxVLAN]uint16{}, [MaxVLAN]uint8{}
+	}
 	p.FragOffset, p.MoreFrags, p.fragHdr = 0, false, 0
 	p.SrcPort, p.DstPort = 0, 0
 	p.IPOpts, p.ExtHeaders = 0, 0
