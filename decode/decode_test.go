@@ -243,6 +243,7 @@ func TestEvents(t *testing.T) {
 		{"sctp chunk cut", capture.LinkRaw, ip6("84", "000e") + "00010002 00000000 00000000 0000", "sctp.chunk_too_small", HasIPv6, 0},
 		{"sctp chunk length", capture.LinkRaw, ip6("84", "0010") + "00010002 00000000 00000000 00000003", "sctp.chunk_len_invalid", HasIPv6, 0},
 		{"sctp chunks", capture.LinkRaw, ip6("84", "0050") + "00010002 00000001 00000000" + strings.Repeat("0b000004", 17), "sctp.too_many_chunks", HasIPv6 | HasSCTP, 0},
+		{"sctp data chunks", capture.LinkRaw, ip6("84", "011c") + "00010002 00000001 00000000" + strings.Repeat("00030010 00000001 00000000 00000000", 17), "sctp.too_many_chunks sctp.too_many_data_chunks", HasIPv6 | HasSCTP, 0},
 		{"esp", capture.LinkRaw, ip6("32", "0008") + "00000001 00000001", "", HasIPv6 | HasESP, 0},
 		{"esp short", capture.LinkRaw, ip6("32", "0004") + "00000001", "esp.pkt_too_small", HasIPv6, 0},
 
@@ -267,6 +268,8 @@ func TestEvents(t *testing.T) {
 		{"gre inner broken", capture.LinkRaw, "45000019 00070000 402f0000 " + hexAddr4 + "0000 0800 45", "", HasIPv4 | HasGRE, 1},
 		{"erspan 1", capture.LinkRaw, "45000042 00070000 402f0000 " + hexAddr4 + "0000 88be" + hexEth4 + hexUDP4, "", HasEthernet | HasIPv4 | HasUDP, 2},
 		{"erspan 2", capture.LinkRaw, "4500004e 00070000 402f0000 " + hexAddr4 + "1000 88be 00000001 1007 0000 00000000" + hexEth4 + hexUDP4, "", HasEthernet | HasVLAN | HasIPv4 | HasUDP, 2},
+		{"erspan 2 short", capture.LinkRaw, "4500001d 00070000 402f0000 " + hexAddr4 + "1000 88be 00000001 10", "", HasIPv4 | HasGRE, 1},
+		{"erspan 3", capture.LinkRaw, "4500004e 00070000 402f0000 " + hexAddr4 + "1000 88be 00000001 2007 0000 00000000" + hexEth4 + hexUDP4, "", HasIPv4 | HasGRE, 1},
 		{"transparent bridging", capture.LinkRaw, "45000042 00070000 402f0000 " + hexAddr4 + "0000 6558" + hexEth4 + hexUDP4, "", HasEthernet | HasIPv4 | HasUDP, 2},
 
 		{"4 in 4", capture.LinkRaw, "45000030 00070000 40040000 " + hexAddr4 + hexUDP4, "", HasIPv4 | HasUDP, 2},
@@ -360,6 +363,51 @@ func TestHardwareVLAN(t *testing.T) {
 	}
 	if s.Counts[CountVLANQinQinQ] != 1 {
 		t.Errorf("counts %v", s.Counts)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	vxlan := ip6("11", "003a") + "ffff 12b5 003a 0000 08000001 00000700" + hexEth4 + hexUDP4 // with a reserved bit set
+	geneve := ip6("11", "002c") + "ffff 17c1 002c 0000 00000800 00000700" + hexUDP4
+	teredo := ip6("11", "0038") + "ffff 0dd8 0038 0000" + hexUDP6
+	nested := "45000044 00070000 40290000 " + hexAddr4 + hexUDP6
+	tests := []struct {
+		name  string
+		frame string
+		set   func(*Config)
+		n     int
+	}{
+		{"vxlan strict", vxlan, func(c *Config) {}, 1},
+		{"vxlan permissive", vxlan, func(c *Config) { c.VXLANPermissive = true }, 2},
+		{"vxlan off", vxlan, func(c *Config) { c.VXLANPermissive, c.VXLAN = true, false }, 1},
+		{"vxlan other port", vxlan, func(c *Config) { c.VXLANPermissive, c.VXLANPorts = true, []uint16{1, 2} }, 1},
+		{"vxlan source port", vxlan, func(c *Config) { c.VXLANPermissive, c.VXLANPorts = true, []uint16{0xffff} }, 1},
+		{"geneve", geneve, func(c *Config) {}, 2},
+		{"geneve off", geneve, func(c *Config) { c.Geneve = false }, 1},
+		{"geneve source port", geneve, func(c *Config) { c.GenevePorts = []uint16{1, 0xffff} }, 2},
+		{"teredo any port", teredo, func(c *Config) {}, 2},
+		{"teredo off", teredo, func(c *Config) { c.Teredo = false }, 1},
+		{"teredo its port", teredo, func(c *Config) { c.TeredoPorts = []uint16{3544} }, 2},
+		{"teredo other port", teredo, func(c *Config) { c.TeredoPorts = []uint16{1} }, 1},
+		{"layers enough", nested, func(c *Config) { c.MaxLayers = 4 }, 2},
+		{"layers too few", nested, func(c *Config) { c.MaxLayers = 2 }, 1},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			c := DefaultConfig()
+			tc.set(&c)
+			s := NewStack(c)
+			if n := s.Decode(&capture.Frame{Data: unhex(t, tc.frame), Link: capture.LinkRaw}); n != tc.n {
+				t.Errorf("%d packets, want %d", n, tc.n)
+			}
+		})
+	}
+	c := DefaultConfig()
+	c.TruncatedEvent = true
+	s := NewStack(c)
+	s.Decode(&capture.Frame{Data: unhex(t, hexUDP4), Link: capture.LinkRaw, Flags: capture.Truncated})
+	if !s.Packets[0].Events.Has(EvAFPacketTruncPacket) {
+		t.Error("no event for a truncated frame")
 	}
 }
 

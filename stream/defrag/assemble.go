@@ -29,6 +29,10 @@ func (t *Table) insert(i uint32, p *decode.Packet, f *fragment, now int64) (over
 	cur := f.start
 	prev := none
 	q := k.first
+	// Most fragments follow the one before them. Without this, many small ones would cost the square of their number.
+	if r := k.recent; r != none && s.pieces[r].end <= f.start {
+		prev, q = r, s.pieces[r].next
+	}
 	for q != none {
 		o := &s.pieces[q]
 		if o.end <= f.start {
@@ -76,6 +80,9 @@ func (t *Table) insert(i uint32, p *decode.Packet, f *fragment, now int64) (over
 			} else {
 				s.pieces[prev].next = next
 			}
+			if k.recent == q {
+				k.recent = none
+			}
 			s.freeOne(q)
 			q = next
 		}
@@ -86,8 +93,9 @@ func (t *Table) insert(i uint32, p *decode.Packet, f *fragment, now int64) (over
 		}
 		accepted = true
 	}
-	if accepted && !f.more {
-		k.last = min(k.last, f.start)
+	// Of several last fragments the first one counts.
+	if accepted && !f.more && k.length == unknown {
+		k.length = f.end
 	}
 	return overlap, true
 }
@@ -111,6 +119,7 @@ func (t *Table) run(i uint32, p *decode.Packet, f *fragment, prev uint32, a, b u
 	} else {
 		s.pieces[prev].next = n
 	}
+	k.recent = n
 	k.covered += b - a
 	for data := f.data[a-f.start : b-f.start]; len(data) > 0; {
 		pg := t.pageOf(i, a/pageSize, now)
@@ -190,24 +199,22 @@ func (t *Table) keepHeader(i uint32, p *decode.Packet, now int64) bool {
 	return true
 }
 
-// length returns the length of a datagram's data, and whether all of it is there. Fragments that begin behind the last
-// one do not belong to it.
-func (t *Table) length(k *tracker) (n uint32, complete bool) {
-	for q := k.first; q != none; {
+// complete reports whether all data of a datagram is there. Bytes behind the last fragment do not belong to it.
+func (t *Table) complete(k *tracker) bool {
+	n := uint32(0)
+	for q := k.first; q != none && n < k.length; {
 		o := &t.store.pieces[q]
-		if o.from <= k.last {
-			if o.start > n {
-				return 0, false
-			}
-			n = max(n, o.end)
+		if o.start > n {
+			return false
 		}
-		q = o.next
+		n, q = o.end, o.next
 	}
-	return n, n > k.last
+	return n >= k.length
 }
 
 // datagram builds the packet that was fragmented, or returns nil when it would be too long.
-func (t *Table) datagram(k *tracker, n uint32) []byte {
+func (t *Table) datagram(k *tracker) []byte {
+	n := k.length
 	total := uint32(k.headLen) + n
 	limit := uint32(65535)
 	if k.key.version == 6 {

@@ -17,6 +17,9 @@ type Config struct {
 	Timeout  time.Duration // after a datagram's last fragment [60 s] (defrag.timeout)
 	Prealloc bool          // take the trackers' memory at once (defrag.prealloc)
 
+	IgnoreVLAN  bool // VLAN ids do not tell datagrams apart (vlan.use-for-tracking: no)
+	IgnoreDepth bool // nor does the tunnel depth (decoder.recursion-level.use-for-tracking: no)
+
 	// Policy returns the policy of a receiver (host-os-policy). nil means BSD for all.
 	Policy func(dst decode.Addr, v6 bool) Policy
 	// HostTimeout returns the timeout of a receiver (defrag.host-config), 0 for the general one. nil means the general one.
@@ -50,8 +53,8 @@ type key struct {
 // none ends the lists, whose links are indexes.
 const none = ^uint32(0)
 
-// noOffset is an offset that no fragment has.
-const noOffset = ^uint32(0)
+// unknown is the length of a datagram whose last fragment has not come.
+const unknown = ^uint32(0)
 
 // tracker is one datagram in work.
 type tracker struct {
@@ -61,9 +64,10 @@ type tracker struct {
 	newer    uint32
 	bucket   uint32
 	first    uint32 // pieces, by offset
+	recent   uint32 // the piece that was added last; none when there is none
 	pages    uint32 // data
 	expires  int64
-	last     uint32 // offset of the fragment that ends the datagram; noOffset when it has not come
+	length   uint32 // of the data; unknown until the last fragment comes
 	covered  uint32 // bytes in pieces
 	header   uint32 // page of the header; none when the first fragment has not come
 	headLen  uint16
@@ -190,14 +194,10 @@ func (t *Table) Add(p *decode.Packet, now int64) ([]byte, bool) {
 		t.remove(i)
 		return nil, false
 	}
-	if k.last == noOffset || k.header == none || k.covered < k.last {
+	if k.header == none || k.covered < k.length || !t.complete(k) {
 		return nil, false
 	}
-	n, complete := t.length(k)
-	if !complete {
-		return nil, false
-	}
-	b := t.datagram(k, n)
+	b := t.datagram(k)
 	t.remove(i)
 	if b == nil {
 		if v6 {
@@ -250,7 +250,13 @@ func (t *Table) Len() int {
 
 // lookup finds or makes the tracker of a fragment's datagram. It returns none when there is no room.
 func (t *Table) lookup(p *decode.Packet, now int64) uint32 {
-	k := key{src: p.Src, dst: p.Dst, id: p.IPID, vlan: p.VLAN, version: p.IPVersion, depth: p.Depth}
+	k := key{src: p.Src, dst: p.Dst, id: p.IPID, version: p.IPVersion}
+	if !t.config.IgnoreVLAN {
+		k.vlan = p.VLAN
+	}
+	if !t.config.IgnoreDepth {
+		k.depth = p.Depth
+	}
 	if p.IPVersion == 4 {
 		k.proto = p.Proto
 	}
@@ -281,7 +287,7 @@ func (t *Table) lookup(p *decode.Packet, now int64) uint32 {
 		return none
 	}
 	c := &t.trackers[i]
-	*c = tracker{key: k, bucket: b, next: t.buckets[b], first: none, pages: none, header: none, last: noOffset, live: true}
+	*c = tracker{key: k, bucket: b, next: t.buckets[b], first: none, recent: none, pages: none, header: none, length: unknown, live: true}
 	c.expires = now + timeout
 	if t.config.Policy != nil {
 		c.policy = t.config.Policy(p.Dst, v6)
