@@ -224,9 +224,10 @@ func (e *Engine) streamConfig() stream.Config {
 		FlowMemcapPolicy:   s.flowMemcap,
 		DefragMemcapPolicy: s.defragMemcap,
 		AppErrorPolicy:     s.appError,
-		Simulate:           e.opt.Simulate,
-		Expect:             e.expect,
-		Checksums:          stream.Checksums(s.checksum),
+		MidstreamPolicy:    s.midstream, SessionMemcapPolicy: s.sessionMemcap, ReassemblyMemcapPolicy: s.reassembly,
+		Simulate:  e.opt.Simulate,
+		Expect:    e.expect,
+		Checksums: stream.Checksums(s.checksum),
 	}
 	c.Flow.Seed = e.seed
 	c.TCP.DetectOff = !e.detects

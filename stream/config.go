@@ -26,10 +26,13 @@ type Config struct {
 
 	Checksums Checksums
 
-	FlowMemcapPolicy   Policy
-	DefragMemcapPolicy Policy
-	AppErrorPolicy     Policy
-	Simulate           Simulate
+	FlowMemcapPolicy       Policy
+	DefragMemcapPolicy     Policy
+	AppErrorPolicy         Policy
+	MidstreamPolicy        Policy
+	SessionMemcapPolicy    Policy
+	ReassemblyMemcapPolicy Policy
+	Simulate               Simulate
 	// Expect holds announced flows, shared by all workers; nil = made anew.
 	Expect *Expectations
 }
