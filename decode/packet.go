@@ -69,8 +69,8 @@ type Packet struct {
 	L3   []byte // network header to the end that its length field gives (padding cut off); valid with HasIPv4 or HasIPv6
 	L4   []byte // transport header to the end of L3; nil for fragments but the first
 	// Payload is the data behind the transport header; for IP packets of an unknown protocol what follows the IP header; for
-	// non-IP packets what follows the link-layer header. It is nil for fragments, for IP packets whose transport header is
-	// broken, and for IP in IP and GRE, whose payload is a packet of its own.
+	// non-IP packets what follows the link-layer header. It is nil for fragments, for packets whose IP or transport header
+	// is broken, and for IP in IP and GRE, whose payload is a packet of its own.
 	Payload []byte
 
 	SrcMAC, DstMAC [6]byte

@@ -24,10 +24,15 @@ type Config struct {
 	Warn      func(format string, args ...any)
 	Random    uint64 // seed of randomised limits; 0 = none
 
-	FlowMemcapPolicy   Policy
-	DefragMemcapPolicy Policy
-	AppErrorPolicy     Policy
-	Simulate           Simulate
+	Checksums Checksums
+
+	FlowMemcapPolicy       Policy
+	DefragMemcapPolicy     Policy
+	AppErrorPolicy         Policy
+	MidstreamPolicy        Policy
+	SessionMemcapPolicy    Policy
+	ReassemblyMemcapPolicy Policy
+	Simulate               Simulate
 	// Expect holds announced flows, shared by all workers; nil = made anew.
 	Expect *Expectations
 }
@@ -45,3 +50,13 @@ type Simulate struct {
 
 // NoSimulate is a Simulate that does nothing.
 var NoSimulate = Simulate{AppErrorAt: [2]int64{-1, -1}}
+
+// Checksums says whether TCP packets with a wrong checksum are kept from the streams.
+type Checksums uint8
+
+// The modes.
+const (
+	ChecksumAuto Checksums = iota // until a sample of packets shows that the capture has them wrong by design (offloading)
+	ChecksumAll
+	ChecksumNone
+)

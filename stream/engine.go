@@ -22,6 +22,7 @@ const (
 	CountDefragMemcap
 	CountPseudo
 	CountPanics
+	CountBadChecksum
 	CountCount
 )
 
@@ -71,6 +72,7 @@ type Engine struct {
 	endPkt    decode.Packet
 	now       int64
 	packets   uint64
+	checksums Checksums
 
 	flushInspect bool // a parser declared the payload opaque with this packet
 	flushChange  bool // a parser asked for another protocol with this packet
@@ -96,6 +98,7 @@ func New(cfg Config, run Runner) (*Engine, error) {
 	for i := range e.flows {
 		e.flows[i], e.txs[i] = make([]uint64, n), make([]uint64, n)
 	}
+	e.checksums = cfg.Checksums
 	e.recycle = e.putFile
 	e.endFlow = e.end
 	e.layer.e = e
@@ -263,8 +266,16 @@ func (e *Engine) findFlow(u *Unit) {
 		}
 		return
 	}
-	u.Flow = f
-	u.Dir = e.table.Dir(p, f)
+	d := e.table.Dir(p, f)
+	if !created && f.TCP != 0 && p.Is(decode.HasTCP) && e.tracker.Reuses(p, f, d) {
+		// A new session on the ports of one that is over: the old flow ends, and its record goes out before the new one's.
+		if f = e.table.Replace(f, p, u.Now); f == nil {
+			e.apply(u, e.cfg.FlowMemcapPolicy, DropFlowMemcap, TargetFlowMemcap)
+			return
+		}
+		d = e.table.Dir(p, f)
+	}
+	u.Flow, u.Dir = f, d
 	e.account(u)
 }
 
@@ -297,7 +308,7 @@ func (e *Engine) stateful(u *Unit) {
 	}
 	switch {
 	case u.Packet.Is(decode.HasTCP) && f.Proto == protoTCP:
-		e.tcp(u)
+		e.track(u)
 	case u.Packet.Is(decode.HasUDP) && f.Proto == protoUDP:
 		if u.Action&DropPacket == 0 {
 			e.layer.datagram(u)
@@ -343,6 +354,7 @@ func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d 
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
 	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | extra}
+	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, End: true, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
 	}
@@ -390,8 +402,12 @@ func (e *Engine) done(u *Unit) {
 		return
 	}
 	if f.Proto == protoTCP && f.TCP != 0 {
-		e.tracker.RawDone(f, u.Dir)
-		e.tracker.Prune(f)
+		if u.looked {
+			e.tracker.RawDone(&u.tcp, u.Dir)
+		} else if u.RawReady() {
+			e.tracker.RawSkip(&u.tcp, u.Dir)
+		}
+		e.tracker.Prune(f, u.Dir)
 	}
 	if s := u.App; s != nil {
 		s.updated[u.Dir] = false
@@ -403,13 +419,35 @@ func (e *Engine) done(u *Unit) {
 // swap exchanges client and server of a flow, and the packet's direction with it.
 func (e *Engine) swap(c *tcp.Context) {
 	f := c.Flow
-	e.table.Swap(f)
+	f.Swap()
 	e.tracker.Swap(f)
+	c.Dir = c.Dir.Other()
+	e.swapped(c)
+}
+
+// swapped follows an exchange of client and server that flow and session have gone through.
+func (e *Engine) swapped(c *tcp.Context) {
+	f := c.Flow
 	f.Flags |= flow.Reversed
 	f.Generation = 0 // judged anew: groups and address rules were those of the other side
-	c.Dir = c.Dir.Other()
 	if u, ok := c.User.(*Unit); ok && u != nil {
-		u.Dir = u.Dir.Other()
+		u.Dir = c.Dir
+		u.tcp.Dir = c.Dir
+	}
+	if f.AppState != 0 {
+		s := e.states[f.AppState]
+		s.eof[0], s.eof[1] = s.eof[1], s.eof[0]
+		s.updated[0], s.updated[1] = s.updated[1], s.updated[0]
+		h := &s.search
+		h.patternsDone[0], h.patternsDone[1] = h.patternsDone[1], h.patternsDone[0]
+		h.probesDone[0], h.probesDone[1] = h.probesDone[1], h.probesDone[0]
+		h.refused[0], h.refused[1] = h.refused[1], h.refused[0]
+		switch h.firstSeen {
+		case seenToServer:
+			h.firstSeen = seenToClient
+		case seenToClient:
+			h.firstSeen = seenToServer
+		}
 	}
 }
 
@@ -495,9 +533,9 @@ func (e *Engine) finish(f *flow.Flow) {
 		if f.Has(flow.NoPayloadInspect) {
 			u.Flags |= NoPayloadInspect
 		}
-		c := &e.context
-		*c = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
-		e.tracker.Flush(c, d)
+		u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
+		e.tracker.Flush(&u.tcp, d)
+		d = u.Dir
 		e.flushChange, e.flushInspect = false, false
 		if f.AppState != 0 {
 			if s := e.states[f.AppState]; s.Parser != nil {
@@ -537,13 +575,6 @@ func (e *Engine) Quarantine(u *Unit) {
 
 // Current is the unit under way, for Quarantine after a panic.
 func (e *Engine) Current() *Unit { return &e.unit }
-
-func (e *Engine) raw(u *Unit) ([]byte, uint64, bool) {
-	if u.Flow == nil || u.Flow.TCP == 0 {
-		return nil, 0, false
-	}
-	return e.tracker.Raw(u.Flow, u.Dir, u.Has(EndOfFlow|DetectFlush))
-}
 
 func (e *Engine) session(u *Unit) *tcp.Session {
 	if u.Flow == nil || u.Flow.TCP == 0 {

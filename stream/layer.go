@@ -232,7 +232,7 @@ func (l *layer) detect(c *tcp.Context, s *State, d flow.Dir, data []byte, off ui
 		} else {
 			f.App = id
 		}
-		if reverse && f.Has(flow.Midstream) && f.AppDir[o] == flow.ProtoUnknown && e.tracker.MaySwap(f) {
+		if reverse && f.Has(flow.Midstream) && f.AppDir[o] == flow.ProtoUnknown && !e.tracker.Session(f).FromSynAck() {
 			e.swap(c)
 			d, o = o, d
 		}
@@ -270,7 +270,7 @@ func (l *layer) detect(c *tcp.Context, s *State, d flow.Dir, data []byte, off ui
 		return l.parse(c, s, d, data, off, 0, eof)
 	}
 
-	if f.Has(flow.Midstream) && !e.tracker.MidstreamSYNACK(f) && s.search.done(flow.ToServer) {
+	if f.Has(flow.Midstream) && !e.tracker.Session(f).FromSynAck() && s.search.done(flow.ToServer) {
 		// The start of the request was missed; the reply alone would give the parser half a conversation.
 		l.giveUp(c, s)
 		return len(data), 0
@@ -413,7 +413,8 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 			if tcpFlow {
 				e.tracker.DisableApp(f)
 				if r.Flags&app.NoReassembly != 0 {
-					e.tracker.StopReassembly(f)
+					e.tracker.StopReassembly(f, flow.ToServer)
+					e.tracker.StopReassembly(f, flow.ToClient)
 				}
 				e.flushInspect = true
 			} else {
@@ -461,7 +462,7 @@ func (l *layer) datagram(u *Unit) {
 	if len(data) == 0 || f.App == flow.ProtoFailed && f.AppDir[0] != flow.ProtoUnknown && f.AppDir[1] != flow.ProtoUnknown {
 		return
 	}
-	c := &e.context
+	c := &u.tcp
 	*c = tcp.Context{Packet: u.Packet, Flow: f, Dir: u.Dir, Now: u.Now, User: u}
 	d := u.Dir
 	o := d.Other()

@@ -12,16 +12,18 @@ type UnitFlags uint32
 
 // The marks of a Unit.
 const (
-	Established      UnitFlags = 1 << iota // the flow is established, in the sense of flow:established
-	InStream                               // the payload went into the TCP stream: stream rules judge it there
-	Pseudo                                 // made by the engine: no payload, no header rules
-	EndOfFlow                              // a pseudo packet: parsers got EOF, everything is inspected to its end
-	NoPacketInspect                        // no rule is run on it
-	NoPayloadInspect                       // rules that look into payload are not run
-	DetectFlush                            // a pseudo packet before a protocol change
-	ProtoJustKnown                         // the application protocol was found with this packet
-	BadStream                              // TCP tracking refused it (stream.drop-invalid, inline)
-	FirstInDir                             // the first packet of its direction
+	Established       UnitFlags = 1 << iota // the flow is established, in the sense of flow:established
+	InStream                                // the payload went into the TCP stream: stream rules judge it there
+	Pseudo                                  // made by the engine: no payload, no header rules
+	EndOfFlow                               // a pseudo packet: parsers got EOF, everything is inspected to its end
+	NoPacketInspect                         // no rule is run on it
+	NoPayloadInspect                        // rules that look into payload are not run
+	DetectFlush                             // a pseudo packet before a protocol change
+	ProtoJustKnown                          // the application protocol was found with this packet
+	BadStream                               // TCP tracking refused it (stream.drop-invalid, inline)
+	FirstInDir                              // the first packet of its direction
+	StreamEstablished                       // TCP: the session is established, or was
+	Modified                                // inline: the payload was changed in place
 )
 
 // Action is what becomes of a packet and its flow. It only rises while a packet is judged.
@@ -86,7 +88,13 @@ type Unit struct {
 	// LayerEvents is a set of LayerEvent bits.
 	LayerEvents uint8
 
+	// Bypassable says that nothing more of the TCP session is of interest.
+	Bypassable bool
+
 	engine *Engine
+	tcp    tcp.Context
+	added  bool // the payload went into the stream with this packet
+	looked bool // Raw was called
 }
 
 // Has reports whether one of the marks is set.
@@ -103,9 +111,29 @@ func (u *Unit) Drop(a Action, why DropReason) {
 // LayerEvent marks an event of the application layer that no protocol owns, such as a protocol mismatch.
 func (u *Unit) LayerEvent(e LayerEvent) { u.LayerEvents |= 1 << e }
 
+// RawReady reports whether rules on the raw stream have something to look at in the packet's direction. It is cheap.
+func (u *Unit) RawReady() bool {
+	return u.Flow != nil && u.Flow.TCP != 0 && u.engine.tracker.RawReady(&u.tcp, u.Dir, u.added)
+}
+
 // Raw returns the part of the reassembled TCP stream in the packet's direction that rules on the raw stream look at now,
-// and its offset in the stream. ok is false when nothing is due. The same slice comes back until Engine.Done. Lent until then.
-func (u *Unit) Raw() (data []byte, offset uint64, ok bool) { return u.engine.raw(u) }
+// and its offset in the stream. Where bytes are missing there are several chunks: RawNext returns the others. ok is false
+// when nothing is due, or nothing more. Lent until the next call, or the end of the run.
+func (u *Unit) Raw() (data []byte, offset uint64, ok bool) {
+	if !u.RawReady() {
+		return nil, 0, false
+	}
+	u.looked = true
+	return u.engine.tracker.Raw(&u.tcp, u.Dir, true)
+}
+
+// RawNext returns the chunk behind the one that Raw or RawNext returned last.
+func (u *Unit) RawNext() (data []byte, offset uint64, ok bool) {
+	return u.engine.tracker.RawNext(&u.tcp, u.Dir)
+}
+
+// Tracker gives access to the stream's bytes, for output.
+func (u *Unit) Tracker() *tcp.Tracker { return u.engine.tracker }
 
 // Session is the TCP session of the flow; nil without one.
 func (u *Unit) Session() *tcp.Session { return u.engine.session(u) }

@@ -45,8 +45,8 @@ func (t *Table) Update(p *decode.Packet, f *Flow, d Dir) (s Seen) {
 	return s
 }
 
-// Swap exchanges client and server of f with all that is counted by direction. What hangs on the flow swaps itself.
-func (t *Table) Swap(f *Flow) {
+// Swap exchanges client and server of the flow with all that is counted by direction. What hangs on the flow swaps itself.
+func (f *Flow) Swap() {
 	f.Flags ^= Reversed
 	f.Src, f.Dst = f.Dst, f.Src
 	f.SrcPort, f.DstPort = f.DstPort, f.SrcPort
@@ -60,6 +60,9 @@ func (t *Table) Swap(f *Flow) {
 	x := f.Flags
 	f.Flags = x&^(ts|ts<<1) | x&ts<<1 | x&(ts<<1)>>1
 }
+
+// Swap exchanges client and server of f; see [Flow.Swap].
+func (t *Table) Swap(f *Flow) { f.Swap() }
 
 const maxRateInterval = 60
 
