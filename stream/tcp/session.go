@@ -158,6 +158,9 @@ type area struct {
 	block    mem.Block
 }
 
+// Urgent returns how many out-of-band bytes were taken out of what direction d sent.
+func (s *Session) Urgent(d flow.Dir) uint16 { return s.urgent[d] }
+
 // Gap reports whether bytes of the stream never came.
 func (s *Stream) Gap() bool { return s.Flags&HasGap != 0 }
 
