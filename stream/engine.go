@@ -354,7 +354,7 @@ func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d 
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
 	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | extra}
-	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, End: true, Now: e.now, User: u}
+	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
 	}
