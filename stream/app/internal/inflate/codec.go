@@ -25,7 +25,7 @@ type Codec struct {
 	head  headState
 	flags uint8
 	count int // of the header's current part
-	fail  bool
+	took  int // bytes of a gzip header that ended in the last call
 	z     deflate
 	b     *brotliSource
 	l     lzma
@@ -33,7 +33,7 @@ type Codec struct {
 
 // Reset begins a stream. limit bounds the memory that an LZMA stream may ask for, in bytes.
 func (c *Codec) Reset(k Kind, limit uint32) {
-	c.kind, c.head, c.flags, c.count, c.fail = k, headMagic, 0, 0, false
+	c.kind, c.head, c.flags, c.count, c.took = k, headMagic, 0, 0, 0
 	switch k {
 	case Brotli:
 		if c.b == nil {
@@ -53,6 +53,7 @@ func (c *Codec) Reset(k Kind, limit uint32) {
 // Decode decompresses from src. out is valid until the next call; n is how much of src was taken. Call it again with the
 // rest while the status is Full. After Done and Corrupt the stream is over.
 func (c *Codec) Decode(src []byte) (out []byte, n int, st Status) {
+	c.took = 0
 	switch c.kind {
 	case Brotli:
 		return c.b.decode(src)
@@ -72,11 +73,17 @@ func (c *Codec) Decode(src []byte) (out []byte, n int, st Status) {
 			if c.head != headDone {
 				return nil, n, More
 			}
+			if c.kind == Gzip {
+				c.took = n
+			}
 		}
 	}
 	out, m, st := c.z.decode(src[n:])
 	return out, n + m, st
 }
+
+// Header is how many bytes of the last call's input ended a gzip header.
+func (c *Codec) Header() int { return c.took }
 
 // Finish hands out what could not be decoded before the end of the input was known. Call it again while the status is Full.
 func (c *Codec) Finish() (out []byte, st Status) {
