@@ -154,7 +154,7 @@ func (c *Codec) gzipHeader(b []byte) (n int, ok bool) {
 				continue
 			}
 			n++
-			if c.count&1<<30 == 0 {
+			if c.count&(1<<30) == 0 {
 				c.count = 1<<30 | int(v)
 			} else {
 				c.count = c.count&0xff | int(v)<<8

@@ -28,7 +28,7 @@ func pack(t testing.TB, k Kind, level int, b []byte) []byte {
 		w.Close()
 	case Gzip:
 		w, _ := gzip.NewWriterLevel(&o, level)
-		w.Name, w.Comment, w.Extra = "name", "comment", []byte("extra")
+		w.Name, w.Comment, w.Extra = "name", "comment", []byte("even")
 		w.Write(b)
 		w.Close()
 	case Brotli:
