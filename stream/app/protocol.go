@@ -50,6 +50,8 @@ type Protocol struct {
 	Log func(tx Transaction, w *jsonw.Builder, o *LogOptions) bool
 	// LogAt is the progress from which a transaction is logged, by Dir; 0 = when complete.
 	LogAt [2]uint8
+	// PrepareLog reads the event type's configuration once (nil-safe); what it returns becomes LogOptions.Flags.
+	PrepareLog func(n *conf.Node, warn func(format string, args ...any)) uint64
 	// Meta writes the object that alerts and files carry; nil = Log.
 	Meta func(tx Transaction, w *jsonw.Builder, o *LogOptions) bool
 	// Rules is the text of the protocol's event rules, none by default.
@@ -76,6 +78,9 @@ type LogOptions struct {
 	Dir      Dir    // direction of the packet that caused the record
 	Alert    bool   // the object goes into an alert, not into an event of its own
 	Flags    uint64 // the protocol's own, prepared by PrepareLog
+	// Part counts the events that the transaction makes, from 0. Log sets More if it wants to be called for another one.
+	Part int
+	More bool
 }
 
 // Pattern recognises a protocol by bytes near the start of a direction.
