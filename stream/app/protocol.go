@@ -154,6 +154,8 @@ type Buffer struct {
 	Stream func(tx Transaction, d Dir) *file.Stream
 	// Check validates contents at load, such as capital letters in a normalised host; nil = none.
 	Check func(content []byte, nocase bool) error
+	// Rewrite changes contents at load, for buffers that are all in one case; nil = none.
+	Rewrite func(content []byte) []byte
 }
 
 // Bytes describes a buffer of one byte string. get returns nil when it is absent.
