@@ -185,7 +185,7 @@ func (p *publisher) publish(w *worker, now bool) {
 	c, s := p.c, p.set
 	if !p.handedOff {
 		p.decoded(w.stack)
-		f := w.frags.Stats()
+		f := &w.frags.Stats
 		p.fragments([9]uint64{f.Fragments4, f.Reassembled4, f.Fragments6, f.Reassembled6, f.MaxTrackers, f.MaxFrags, f.SoftReuse,
 			f.HardReuse, f.Timeouts})
 	}

@@ -194,7 +194,7 @@ func (w *worker) reassemble(n int) int {
 			continue
 		}
 		if d, done := w.frags.Add(p, w.now); done {
-			n += w.stack.DecodeDatagram(i, d, p.IPVersion == 6)
+			n = w.stack.DecodeDatagram(i, d, p.IPVersion == 6)
 		}
 	}
 	return n
