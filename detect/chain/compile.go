@@ -96,7 +96,7 @@ type content struct {
 	offset, depth            operand // depth counts from the start, unless one of them is a variable
 	distance, within         operand
 	floor                    uint32 // least start of a relative content
-	withinNext, distanceNext bool // a later condition is relative to this one
+	withinNext, distanceNext bool   // a later condition is relative to this one
 	replace                  []byte
 }
 
