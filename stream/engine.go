@@ -401,7 +401,7 @@ func (e *Engine) done(u *Unit) {
 	if f == nil {
 		return
 	}
-	if f.Proto == protoTCP && f.TCP != 0 {
+	if u.tcp.Flow != nil && f.TCP != 0 { // not for an ICMP error that belongs to the flow
 		if u.looked {
 			e.tracker.RawDone(&u.tcp, u.Dir)
 		} else if u.RawReady() {
