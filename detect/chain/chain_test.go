@@ -84,12 +84,14 @@ func parseElems(options string) ([]Elem, error) {
 	return es, nil
 }
 
-func compileText(options string) (*Program, error) {
+func compileText(options string) (*Program, error) { return compileWith(options, Options{}) }
+
+func compileWith(options string, o Options) (*Program, error) {
 	es, err := parseElems(options)
 	if err != nil {
 		return nil, err
 	}
-	return Compile(es, &Vars{}, Options{})
+	return Compile(es, &Vars{}, o)
 }
 
 func newTestCtx(t testing.TB) *Ctx {

@@ -9,12 +9,13 @@ import (
 	"testing"
 )
 
-// TestGolden compares with what Suricata 8.0.7 said of random rules on random UDP payloads. A file has
+// TestGolden compares with what Suricata 8.0.7 said of random rules on random UDP payloads, or in files
+// named sticky on IPv4 headers, by ipv4.hdr. A file has
 // lines "data HEX", "fails OPTIONS" for rules that it refused, and "rule BITS OPTIONS", where bit k%8 of
 // byte k/8 says that data line k matched.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/random-*.txt")
-	if err != nil || len(files) == 0 {
+	files, err := filepath.Glob("testdata/*-*.txt")
+	if err != nil || len(files) < 3 {
 		t.Fatalf("no files: %v", err)
 	}
 	c := newTestCtx(t)
@@ -25,6 +26,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
+			o := Options{Sticky: strings.HasPrefix(filepath.Base(name), "sticky")}
 			var data [][]byte
 			rules := 0
 			for in := bufio.NewScanner(f); in.Scan(); {
@@ -37,7 +39,7 @@ func TestGolden(t *testing.T) {
 					}
 					data = append(data, b)
 				case "fails":
-					if _, err := compileText(rest); err == nil {
+					if _, err := compileWith(rest, o); err == nil {
 						t.Errorf("%s: no error", rest)
 					}
 				case "rule":
@@ -47,7 +49,7 @@ func TestGolden(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					p, err := compileText(options)
+					p, err := compileWith(options, o)
 					if err != nil {
 						t.Errorf("%s: %v", options, err)
 						continue
