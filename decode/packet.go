@@ -103,6 +103,7 @@ type Packet struct {
 	InnerSrc, InnerDst         Addr
 	InnerSrcPort, InnerDstPort uint16
 
+	root     *Packet // packet of the frame that carries this one; nil for that itself
 	arp      []byte
 	fragHdr  uint16 // IPv6: offset of the fragment header in L3
 	fragPrev uint16 // IPv6: offset of the extension header before it, 0 when there is none
@@ -210,6 +211,10 @@ func (p *Packet) Is(l Layer) bool { return p.Layers&l == l }
 
 // Has reports whether one of the given marks is set.
 func (p *Packet) Has(f Flags) bool { return p.Flags&f != 0 }
+
+// Root returns the packet of the frame that carries this one in tunnels or made it from fragments; nil for that itself. It is
+// valid as long as the packet.
+func (p *Packet) Root() *Packet { return p.root }
 
 // FragmentHeader returns where the IPv6 fragment header lies in L3, and where the extension header before it does (0
 // when that is the fixed header). It is valid with ExtFragment.

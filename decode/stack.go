@@ -106,7 +106,7 @@ func (s *Stack) Decode(f *capture.Frame) int {
 	s.n = 1
 	p := &s.Packets[0]
 	p.reset()
-	p.Frame, p.Time = f, f.Time
+	p.Frame, p.Time, p.root = f, f.Time, nil
 	p.Parent, p.Depth, p.Kind, p.layers = -1, 0, Root, 0
 
 	b := f.Data
@@ -211,6 +211,9 @@ func (s *Stack) child(from *Packet, b []byte, k Kind) *Packet {
 	s.n++
 	p.reset()
 	p.Frame, p.Time = from.Frame, from.Time
+	if p.root = from.root; p.root == nil {
+		p.root = from
+	}
 	p.Parent, p.Depth, p.Kind = s.index(from), from.Depth+1, k
 	p.layers = from.layers + 1
 	p.Flags = Tunneled

@@ -41,6 +41,9 @@ func (s *State) Complete(d app.Dir) uint8 {
 	return 1
 }
 
+// TxCount is how many transactions there were.
+func (s *State) TxCount() uint64 { return s.counted }
+
 // Progress is how far a transaction is in a direction; a one-way transaction is complete in the other.
 func (s *State) Progress(tx *app.Tx, d app.Dir) uint8 {
 	if tx.OneWay && tx.Way != d {

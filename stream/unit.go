@@ -24,6 +24,7 @@ const (
 	FirstInDir                              // the first packet of its direction
 	StreamEstablished                       // TCP: the session is established, or was
 	Modified                                // inline: the payload was changed in place
+	Tagged                                  // the tag keyword of a rule asks for the packet to be logged
 )
 
 // Action is what becomes of a packet and its flow. It only rises while a packet is judged.
