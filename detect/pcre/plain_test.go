@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package pcre
+
+const uses2 = false
