@@ -71,6 +71,25 @@ var dropNames = [DropReasonCount]string{"", "decode error", "defrag error", "def
 
 func (r DropReason) String() string { return dropNames[r] }
 
+// AppEvent is something odd in how an application protocol was found; rules name it with app-layer-event.
+type AppEvent uint8
+
+// The events of protocol detection, as bits.
+const (
+	AppMismatchBothDirections AppEvent = 1 << iota
+	AppWrongDirectionFirstData
+	AppDetectOneDirection
+	AppDetectionSkipped
+	AppNoTLSAfterStartTLS
+	AppUnexpectedProtocol
+	AppEventCount = 6
+)
+
+// AppEventNames are the names of the events in rules and in EVE, by bit.
+var AppEventNames = [AppEventCount]string{"applayer_mismatch_protocol_both_directions", "applayer_wrong_direction_first_data",
+	"applayer_detect_protocol_only_one_direction", "applayer_proto_detection_skipped", "applayer_no_tls_after_starttls",
+	"applayer_unexpected_protocol"}
+
 // Unit is one packet, with what the stream engine found of it, on its way through detection and output. It belongs to the
 // worker and is valid until Engine.Done.
 type Unit struct {
@@ -83,6 +102,8 @@ type Unit struct {
 	App    *State // application state of the flow; nil = none
 	Action Action
 	Reason DropReason
+	// AppEvents is set by protocol detection when it ends with this packet.
+	AppEvents AppEvent
 
 	engine *Engine
 }
