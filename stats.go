@@ -21,7 +21,7 @@ type counters struct {
 	events    [decode.EventCount]counter.ID
 	flow      [flow.CounterCount]counter.ID
 	tcp       [tcp.CounterCount]counter.ID
-	detect    [detect.CounterCount]counter.ID
+	detect    [detect.CountCounters]counter.ID
 	exception [stream.TargetCount][stream.Auto + 1]counter.ID
 	apps      [2][]appIDs
 	errors    [][]counter.ID
@@ -224,7 +224,7 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if w.detect != nil {
-		for i, n := range w.detect.Counters() {
+		for i, n := range w.detect.Counters {
 			s.Put(c.detect[i], n)
 		}
 	}

@@ -161,7 +161,9 @@ func fakeSMTP() *app.Protocol {
 	return p
 }
 
-func plainProto(name string, tr app.Transport) *app.Protocol { return &app.Protocol{Name: name, Transport: tr} }
+func plainProto(name string, tr app.Transport) *app.Protocol {
+	return &app.Protocol{Name: name, Transport: tr}
+}
 
 var registry = app.NewRegistry([]*app.Protocol{fakeHTTP("http1"), fakeHTTP("http2"), fakeDNS(), fakeTLS(), fakeSMTP(),
 	plainProto("ftp", app.TCP), plainProto("ftp-data", app.TCP), plainProto("ssh", app.TCP), plainProto("smb", app.TCP), plainProto("imap", app.TCP),
