@@ -173,7 +173,7 @@ func (r *receiver) settle(err error) error {
 // publish makes the receiver's counts visible.
 func (r *receiver) publish() {
 	r.pub.decoded(r.stack)
-	f := r.frags.Stats()
+	f := &r.frags.Stats
 	r.pub.fragments([9]uint64{f.Fragments4, f.Reassembled4, f.Fragments6, f.Reassembled6, f.MaxTrackers, f.MaxFrags, f.SoftReuse,
 		f.HardReuse, f.Timeouts})
 	r.pub.captured(r.source.Stats())
@@ -233,11 +233,9 @@ func (r *receiver) split(l *loan, i int) {
 			// The inner flow decides; one decode more finds it.
 			own := append([]byte(nil), d...)
 			last := n
-			n += r.stack.DecodeDatagram(k, d, v6)
-			if last < n {
+			if r.stack.DecodeDatagram(k, d, v6) > last {
 				w = int(r.hasher.Hash(&r.stack.Packets[last]) % uint32(len(r.workers)))
 			}
-			n = last
 			l.shares[w].extra = append(l.shares[w].extra, datagram{data: own, v6: v6, index: uint16(i), vlan: [2]uint16{p.VLAN[0], p.VLAN[1]}})
 		}
 	}

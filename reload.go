@@ -1,8 +1,10 @@
 package sentinel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"sentinel/detect/mpm/hyperscan"
 	"sentinel/etc"
 	"sentinel/rules"
+	"sentinel/stream/file"
 )
 
 // Loaded tells what came of the rules.
@@ -108,8 +111,11 @@ func (e *Engine) load() error {
 	if rs == nil {
 		return errors.Join(append(fatal, errors.New("no ruleset could be made"))...)
 	}
-	l.Rules = rs.Len()
-	l.Skipped = rs.Skipped()
+	l.Rules = rs.Total - rs.FailedRules - rs.Skipped
+	l.Skipped = rs.Skipped
+	for _, err := range rs.Warnings {
+		e.log.Warn().Msg(err.Error())
+	}
 	l.Took = time.Since(start)
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
 		return errors.Join(append(fatal, fmt.Errorf("%d rules were refused", l.Failed))...)
@@ -126,9 +132,13 @@ func (e *Engine) load() error {
 func (e *Engine) matcher() mpm.Engine {
 	algo := e.tree.Get("mpm-algo").Str("auto")
 	if hyperscan.Available && algo != "ac" && !strings.HasPrefix(algo, "ac-") {
-		return hyperscan.Engine{}
+		hs, err := hyperscan.New()
+		if err == nil {
+			return hs
+		}
+		e.log.Warn().Msgf("cannot use Hyperscan: %v; the built-in matcher is used", err)
 	}
-	return ac.Engine{}
+	return ac.New()
 }
 
 // detectConfig reads what detection takes from the configuration.
@@ -144,33 +154,51 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		GuessAppTx:         r.bool("detect.guess-applayer-tx", false),
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
-		StrictKeywords:     e.opt.StrictKeywords,
-		CacheDir:           e.cacheDir(),
+		StrictRuleKeywords: e.opt.StrictKeywords != "",
+		RulePath:           root.Get("default-rule-path").Str(""),
 	}
-	if v := root.Get("detect.sgh-mpm-caching"); v.Exists() && v.IsFalse() {
-		c.CacheDir = ""
+	if d := e.cacheDir(); d != "" && !root.Get("detect.sgh-mpm-caching").IsFalse() {
+		c.Cache = &mpm.Cache{Dir: d}
+	}
+	if c.RecursionLimit == 0 {
+		c.RecursionLimit = -1
 	}
 	var errs []error
-	read := func(key, fallback string) []byte {
+	read := func(key string, fallback []byte) (io.Reader, string) {
 		path := root.Get(key).Str("")
 		if path != "" {
 			b, err := os.ReadFile(path)
 			if err == nil {
-				return b
+				return bytes.NewReader(b), path
 			}
 			if e.opt.ConfigFile != "" {
 				errs = append(errs, fmt.Errorf("cannot open %s: %w; the built-in one is used", key, err))
 			}
 		}
-		b, _ := etc.Files.ReadFile(fallback)
-		return b
+		return bytes.NewReader(fallback), "built-in " + key
 	}
 	var more []error
-	c.Classes, more = detect.ParseClasses(read("classification-file", "classification.config"))
+	c.Classes, more = detect.ParseClasses(read("classification-file", etc.Classification))
 	errs = append(errs, more...)
-	c.References, more = detect.ParseReferences(read("reference-config-file", "reference.config"))
+	c.References, more = detect.ParseReferences(read("reference-config-file", etc.Reference))
 	errs = append(errs, more...)
-	c.Thresholds, more = detect.ParseThresholds(read("threshold-file", "threshold.config"))
+	in, name := read("threshold-file", etc.Threshold)
+	c.Thresholds, more = detect.ParseThresholds(in, name, e.set.vars)
 	errs = append(errs, more...)
 	return c, append(errs, r.errs...)
+}
+
+// ruleFileFlags is what rules need to know of files.
+func ruleFileFlags(rs *detect.Ruleset) file.Flags {
+	var f file.Flags
+	md5, sha1, sha256, magic, _ := rs.NeedsOfFiles()
+	for _, n := range []struct {
+		need bool
+		flag file.Flags
+	}{{md5, file.WantMD5}, {sha1, file.WantSHA1}, {sha256, file.WantSHA256}, {magic, file.WantMagic}} {
+		if n.need {
+			f |= n.flag
+		}
+	}
+	return f
 }

@@ -139,7 +139,7 @@ func New(o Options) (*Engine, error) {
 	}
 	if e.detects {
 		e.names = detect.NewNames()
-		e.shared = e.newShared()
+		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
 		if err := e.load(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}

@@ -21,7 +21,7 @@ type counters struct {
 	events    [decode.EventCount]counter.ID
 	flow      [flow.CounterCount]counter.ID
 	tcp       [tcp.CounterCount]counter.ID
-	detect    [detect.CounterCount]counter.ID
+	detect    [detect.CountCounters]counter.ID
 	exception [stream.TargetCount][stream.Auto + 1]counter.ID
 	apps      [2][]appIDs
 	errors    [][]counter.ID
@@ -185,7 +185,7 @@ func (p *publisher) publish(w *worker, now bool) {
 	c, s := p.c, p.set
 	if !p.handedOff {
 		p.decoded(w.stack)
-		f := w.frags.Stats()
+		f := &w.frags.Stats
 		p.fragments([9]uint64{f.Fragments4, f.Reassembled4, f.Fragments6, f.Reassembled6, f.MaxTrackers, f.MaxFrags, f.SoftReuse,
 			f.HardReuse, f.Timeouts})
 	}
@@ -224,7 +224,7 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if w.detect != nil {
-		for i, n := range w.detect.Counters() {
+		for i, n := range w.detect.Counters {
 			s.Put(c.detect[i], n)
 		}
 	}

@@ -69,7 +69,7 @@ func (w *worker) adopt() {
 		w.detect.Adopt(rs)
 	}
 	w.rules = rs
-	w.stream.SetFiles(w.e.out.FileFlags() | rs.FileFlags())
+	w.stream.SetFiles(w.e.out.FileFlags() | ruleFileFlags(rs))
 }
 
 // Run implements stream.Runner.
@@ -150,7 +150,7 @@ func (w *worker) caught(r any, u *stream.Unit) {
 	}
 	w.stream.Quarantine(u)
 	if w.detect != nil {
-		w.detect.Reset()
+		w.detect.Recover()
 	}
 }
 
@@ -194,7 +194,7 @@ func (w *worker) reassemble(n int) int {
 			continue
 		}
 		if d, done := w.frags.Add(p, w.now); done {
-			n += w.stack.DecodeDatagram(i, d, p.IPVersion == 6)
+			n = w.stack.DecodeDatagram(i, d, p.IPVersion == 6)
 		}
 	}
 	return n

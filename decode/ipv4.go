@@ -124,7 +124,6 @@ func (s *Stack) ipv4(p *Packet, b []byte) bool {
 		s.Counts[CountIPv4UnknownProto]++
 		p.Events.Set(EvIPv4UnknownProtocol)
 		p.Flags |= NoTransport
-		p.Payload = data
 	}
 	return true
 }

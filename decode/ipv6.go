@@ -61,7 +61,6 @@ func (s *Stack) ipv6(p *Packet, b []byte) bool {
 	default:
 		p.Events.Set(EvIPv6UnknownNextHeader)
 		p.Flags |= NoTransport
-		p.Payload = data
 	}
 	return true
 }

@@ -68,9 +68,8 @@ type Packet struct {
 	L2   []byte // link-layer header and all that follows; nil inside layer-3 tunnels
 	L3   []byte // network header to the end that its length field gives (padding cut off); valid with HasIPv4 or HasIPv6
 	L4   []byte // transport header to the end of L3; nil for fragments but the first
-	// Payload is the data behind the transport header; for IP packets of an unknown protocol what follows the IP header; for
-	// non-IP packets what follows the link-layer header. It is nil for fragments, for packets whose IP or transport header
-	// is broken, and for IP in IP and GRE, whose payload is a packet of its own.
+	// Payload is the data behind the transport header; nil for IP packets of an unknown protocol, as rules on content are
+	// not tried on those. For non-IP packets it is what follows the link-layer header.
 	Payload []byte
 
 	SrcMAC, DstMAC [6]byte

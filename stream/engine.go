@@ -354,7 +354,7 @@ func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d 
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
 	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | extra}
-	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, End: true, Now: e.now, User: u}
+	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
 	}
@@ -401,7 +401,7 @@ func (e *Engine) done(u *Unit) {
 	if f == nil {
 		return
 	}
-	if f.Proto == protoTCP && f.TCP != 0 {
+	if u.tcp.Flow != nil && f.TCP != 0 { // not for an ICMP error that belongs to the flow
 		if u.looked {
 			e.tracker.RawDone(&u.tcp, u.Dir)
 		} else if u.RawReady() {

@@ -114,7 +114,7 @@ func (u *Unit) LayerEvent(e LayerEvent) { u.LayerEvents |= 1 << e }
 
 // RawReady reports whether rules on the raw stream have something to look at in the packet's direction. It is cheap.
 func (u *Unit) RawReady() bool {
-	return u.Flow != nil && u.Flow.TCP != 0 && u.engine.tracker.RawReady(&u.tcp, u.Dir, u.added)
+	return u.tcp.Flow != nil && u.tcp.Flow.TCP != 0 && u.engine.tracker.RawReady(&u.tcp, u.Dir, u.added)
 }
 
 // Raw returns the part of the reassembled TCP stream in the packet's direction that rules on the raw stream look at now,

@@ -84,12 +84,14 @@ func parseElems(options string) ([]Elem, error) {
 	return es, nil
 }
 
-func compileText(options string) (*Program, error) {
+func compileText(options string) (*Program, error) { return compileWith(options, Options{}) }
+
+func compileWith(options string, o Options) (*Program, error) {
 	es, err := parseElems(options)
 	if err != nil {
 		return nil, err
 	}
-	return Compile(es, &Vars{}, Options{})
+	return Compile(es, &Vars{}, o)
 }
 
 func newTestCtx(t testing.TB) *Ctx {
@@ -129,6 +131,11 @@ func TestMatch(t *testing.T) {
 		// A negated relative content that would begin beyond the end is true.
 		{`content:"ab"; content:!"cd"; distance:10;`, []string{"ab", "abxcd"}, []string{"cd", "ab0123456789cd"}},
 		{`content:"ab"; content:!"cd"; distance:0;`, []string{"ab"}, []string{"abcd", "ab xx cd"}},
+		// Found in Suricata 8.0.7, not in the user guide: a negated content counts as found at the start for
+		// a content after it, and of a negated endswith only the first hit is looked at.
+		{`content:!"A|02|"; content:"|02|"; distance:1; within:1;`, nil, []string{"2\x022B1A \x01"}},
+		{`content:!"a"; endswith;`, []string{"b", "aba"}, []string{"ba", "a"}},
+		{`byte_jump:0,1,string,dec; content:"x"; within:1;`, []string{"a 2aax"}, []string{"a 2ax"}},
 		{`content:"abc"; isdataat:!1,relative;`, []string{"xabc"}, []string{"abcx"}},
 		{`content:"abc"; isdataat:5,relative;`, []string{"abc12345"}, []string{"abc1234"}},
 		{`isdataat:5;`, []string{"123456"}, []string{"12345"}},

@@ -95,7 +95,8 @@ type content struct {
 	hasOffset, hasDepth      bool
 	offset, depth            operand // depth counts from the start, unless one of them is a variable
 	distance, within         operand
-	withinNext, distanceNext bool // a later condition is relative to this one
+	floor                    uint32 // least start of a relative content
+	withinNext, distanceNext bool   // a later condition is relative to this one
 	replace                  []byte
 }
 
@@ -321,6 +322,13 @@ func (c *compiler) addContent(e *Content) error {
 		} else {
 			o.content.withinNext = o.content.withinNext || x.hasWithin || x.hasDistance && x.negated
 			o.content.distanceNext = o.content.distanceNext || x.hasDistance
+		}
+	}
+	// Suricata takes a negated content for one that was found at the start, when it works out where
+	// the content after it can be.
+	if n := len(c.ops); n > 0 && x.hasDistance && !x.negated && !x.distance.isVar {
+		if p := c.ops[n-1].content; p != nil && p.negated && !(p.hasDistance || p.hasWithin || p.hasDepth || p.hasOffset) {
+			x.floor = uint32(max(0, int64(p.size)+int64(x.distance.n)))
 		}
 	}
 	c.ops = append(c.ops, op{kind: kindContent, content: x})

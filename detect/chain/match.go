@@ -156,7 +156,7 @@ func (c *Ctx) window(x *content, prev uint32) (from, to uint32, ok bool) {
 				}
 			}
 		}
-		return from, min(to, size), true
+		return max(from, x.floor), min(to, size), true
 	}
 	if x.hasDepth {
 		to = uint32(x.depth.value(&c.Vars))

@@ -106,8 +106,11 @@ func (f *Format) number(b []byte, nbytes int, little bool) (v uint64, used int, 
 		return 0, 0, false
 	}
 	if f.String {
-		if nbytes > maxDigits {
+		switch {
+		case nbytes > maxDigits:
 			return 0, 0, false
+		case nbytes == 0: // to Suricata this means: as far as it goes
+			return ascii0(b, int(f.Base))
 		}
 		return asciiBytes(b[:nbytes], int(f.Base))
 	}
@@ -135,6 +138,17 @@ func asciiBytes(b []byte, base int) (uint64, int, bool) {
 	// The conversion does not allocate: at most maxDigits bytes, and the string does not escape.
 	v, n, ok := ascii(string(b), base)
 	return v, n, ok && n > 0
+}
+
+// ascii0 is asciiBytes for a number that ends where its digits do, within a bound of ours.
+func ascii0(b []byte, base int) (uint64, int, bool) {
+	blanks := 0
+	for blanks < len(b) && (b[blanks] == ' ' || b[blanks] >= '\t' && b[blanks] <= '\r') {
+		blanks++
+	}
+	b = b[blanks:]
+	v, n, ok := asciiBytes(b[:min(len(b), 32)], base)
+	return v, n + blanks, ok
 }
 
 // shift is how far a masked value moves right: by the zeros at the end of the mask.

@@ -142,7 +142,6 @@ func (t *Tracker) Flush(u *Context, d flow.Dir) {
 // Free forgets the session of f.
 func (t *Tracker) Free(f *flow.Flow) {
 	if f.TCP == 0 {
-		t.count[CountEndNone]++
 		return
 	}
 	ssn := t.sessions.At(f.TCP)

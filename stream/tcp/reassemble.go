@@ -127,7 +127,7 @@ const maxOffers = 1 << 16
 // offer hands data of direction d to the application layer. x is nil at the end of a flow.
 func (t *Tracker) offer(u *Context, ssn *Session, d flow.Dir, x *step) {
 	s := &ssn.Stream[d]
-	if ssn.Flags&AppDisabled != 0 || s.Flags&(NoReassembly|appOff) != 0 {
+	if ssn.Flags&AppDisabled != 0 || s.Flags&(NoReassembly|appOff|offering) != 0 {
 		return
 	}
 	if (!s.hasData() || s.right <= s.app) && (ssn.State >= Closing || u.End) {
@@ -209,10 +209,12 @@ func (t *Tracker) give(u *Context, ssn *Session, d flow.Dir, data []byte, eof bo
 		s.Flags |= eofSent
 	}
 	swaps := ssn.swaps
+	s.Flags |= offering
 	consumed, need := t.app.Data(u, d, data, s.app, eof)
 	if ssn.swaps != swaps { // the streams changed places
 		s = &ssn.Stream[d.Other()]
 	}
+	s.Flags &^= offering
 	if consumed > len(data) {
 		consumed = len(data)
 	}
@@ -242,10 +244,12 @@ func (t *Tracker) isGap(ssn *Session, s *Stream) bool {
 func (t *Tracker) giveGap(u *Context, ssn *Session, d flow.Dir, n uint64, x *step) bool {
 	s := &ssn.Stream[d]
 	swaps := ssn.swaps
+	s.Flags |= offering
 	more := t.app.Gap(u, d, s.app, n)
 	if ssn.swaps != swaps {
 		s = &ssn.Stream[d.Other()]
 	}
+	s.Flags &^= offering
 	if x != nil {
 		x.event(decode.EvStreamReassemblySeqGap)
 		x.out.Updated[d] = true

@@ -80,6 +80,7 @@ const (
 	eofSent                                // the application layer knows the end
 	appOff                                 // the application layer wants no more of this direction
 	keepFrom                               // see Tracker.Keep
+	offering                               // App.Data is being called: no offer within an offer
 )
 
 // Session is one TCP connection. It holds no pointers. Outside this package it is for reading.

@@ -128,7 +128,9 @@ const (
 	off
 )
 
-func (c *config) wantsJA3() bool { return c.ja3 == on || c.ja3 == auto && c.wants != nil && c.wants("ja3") }
+func (c *config) wantsJA3() bool {
+	return c.ja3 == on || c.ja3 == auto && c.wants != nil && c.wants("ja3")
+}
 
 func setup(s app.Settings) (func() app.Parser, error) {
 	c := &config{wants: s.Wants, ja3: fingerprints(s.Section.Child("ja3-fingerprints")), orig: map[app.ProtoID]string{}}

@@ -8,6 +8,16 @@ var x520 = [...]string{
 	45: "uniqueIdentifier", 46: "dnQualifier",
 }
 
+// extensions are the names of the arcs below 2.5.29, which some issuers put into names.
+var extensions = [...]string{
+	1: "oldAuthorityKeyIdentifier", 2: "oldKeyAttributes", 3: "oldCertificatePolicies", 4: "oldKeyUsage", 5: "oldPolicyMapping",
+	6: "oldSubtreesConstraint", 7: "oldSubjectAltNAme", 8: "oldIssuerAltNAme", 14: "subjectKeyIdentifier", 15: "keyUsage",
+	16: "privateKeyUsagePeriod", 17: "subjectAltName", 18: "issuerAltName", 19: "basicConstraints", 20: "crlNumber",
+	21: "reasonCode", 23: "holdInstructionCode", 24: "invalidityDate", 27: "deltaCRLIndicator", 28: "issuerDistributionPoint",
+	29: "issuer", 30: "nameConstraints", 31: "crlDistributionPoints", 32: "certificatePolicies", 33: "policyMappings",
+	35: "authorityKeyIdentifier", 36: "policyConstraints", 37: "extendedKeyUsage", 46: "freshestCRL", 54: "inhibitAnyPolicy",
+}
+
 // others are the attributes elsewhere, by encoded identifier.
 var others = []struct{ oid, name string }{
 	{"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19", "DC"},
@@ -26,6 +36,9 @@ var others = []struct{ oid, name string }{
 func appendAttribute(dst, oid []byte) []byte {
 	if len(oid) == 3 && oid[0] == 0x55 && oid[1] == 4 && int(oid[2]) < len(x520) && x520[oid[2]] != "" {
 		return append(dst, x520[oid[2]]...)
+	}
+	if len(oid) == 3 && oid[0] == 0x55 && oid[1] == 29 && int(oid[2]) < len(extensions) && extensions[oid[2]] != "" {
+		return append(dst, extensions[oid[2]]...)
 	}
 	for i := range others {
 		if string(oid) == others[i].oid {
