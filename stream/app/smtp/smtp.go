@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"bytes"
 	"strings"
 
 	"sentinel/internal/conf"
@@ -103,19 +104,23 @@ func probeServer(b []byte, d app.Dir, f *flow.Flow) (app.Verdict, app.Dir) {
 	case string(b[:3]) != "220" || b[3] != ' ' && b[3] != '-':
 		return app.No, d
 	}
-	clientKnown := f != nil && f.AppDir[app.ToServer] >= flow.ProtoFirst
-	if !clientKnown && !domain(b[4:]) {
-		return app.No, d
+	var client flow.ProtoID
+	var sent uint64
+	if f != nil {
+		client, sent = f.AppDir[app.ToServer], f.Bytes[app.ToServer]
 	}
-	clientSpoke := f != nil && f.Has(flow.ProtoDoneTS)
-	if clientKnown || clientSpoke {
-		for _, c := range b[4:] {
-			if c == '\n' {
-				return app.Yes, d
-			}
+	if client < flow.ProtoFirst {
+		if !domain(b[4:]) {
+			return app.No, d
+		}
+		if client != flow.ProtoUnknown || sent == 0 {
+			return app.Unsure, d
 		}
 	}
-	return app.Unsure, d
+	if bytes.IndexByte(b[4:], '\n') < 0 {
+		return app.Unsure, d
+	}
+	return app.Yes, d
 }
 
 // domain reports whether b begins with a domain of at least two labels.

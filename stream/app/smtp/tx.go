@@ -31,11 +31,12 @@ type pool struct {
 const maxPool = 128
 
 func (p *pool) get(s *parser) *Tx {
-	t := &Tx{}
-	if n := len(p.free); n > 0 {
-		t = p.free[n-1]
-		p.free = p.free[:n-1]
+	n := len(p.free)
+	if n == 0 {
+		return &Tx{session: s}
 	}
+	t := p.free[n-1]
+	p.free = p.free[:n-1]
 	t.session = s
 	return t
 }
@@ -52,6 +53,8 @@ func (p *pool) put(t *Tx) {
 		return
 	}
 	t.mail.Reset(&p.config.mime)
+	t.Files[0].Clear(nil)
+	t.Files[1].Clear(nil)
 	ends := t.ends
 	if cap(ends) > 64 {
 		ends = nil
