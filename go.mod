@@ -3,6 +3,7 @@ module sentinel
 go 1.26.0
 
 require (
+	github.com/andybalholm/brotli v1.2.0
 	github.com/cilium/ebpf v0.22.0 // indirect
 	github.com/dlclark/regexp2 v1.11.5 // indirect
 	github.com/flier/gohs v1.2.3 // indirect

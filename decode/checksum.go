@@ -15,8 +15,7 @@ const (
 func (p *Packet) ChecksumL3OK() bool {
 	if p.sums&sumL3Known == 0 {
 		p.sums |= sumL3Known
-		// Defrag writes a header of its own; it is right by construction.
-		if p.Layers&HasIPv4 != 0 && p.Flags&Reassembled == 0 && fold(sum(p.L3[:p.IPHeaderLen], 0)) != 0xffff {
+		if p.Layers&HasIPv4 != 0 && fold(sum(p.L3[:p.IPHeaderLen], 0)) != 0xffff {
 			p.Flags |= BadChecksumL3
 		}
 	}

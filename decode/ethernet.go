@@ -52,12 +52,16 @@ func (s *Stack) ethernet(p *Packet, b []byte) bool {
 // network decodes what follows a link-layer header by its EtherType and reports whether the type is known.
 func (s *Stack) network(p *Packet, etherType uint16, b []byte) bool {
 	p.EtherType = etherType
+	if etherType == etherIPv4 {
+		s.ipv4(p, clip(b))
+		return true
+	}
+	if etherType == etherIPv6 {
+		s.ipv6(p, clip(b))
+		return true
+	}
 	p.Payload = b
 	switch etherType {
-	case etherIPv4:
-		s.ipv4(p, clip(b))
-	case etherIPv6:
-		s.ipv6(p, clip(b))
 	case etherVLAN, etherQinQ, etherOldQinQ:
 		if p.VLANCount >= MaxVLAN {
 			p.Events.Set(EvVLANTooManyLayers)

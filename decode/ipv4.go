@@ -29,6 +29,7 @@ const (
 // ipv4 decodes an IPv4 packet of at most 65,535 bytes (RFC 791). It returns false when the header is broken.
 func (s *Stack) ipv4(p *Packet, b []byte) bool {
 	s.Counts[CountIPv4]++
+	p.Payload = nil
 	if !s.enter(p) {
 		return false
 	}
@@ -76,7 +77,6 @@ func (s *Stack) ipv4(p *Packet, b []byte) bool {
 		p.MoreFrags = frag&0x2000 != 0
 		p.FragOffset = frag & 0x1fff << 3
 		p.Flags |= Fragment
-		p.Payload = nil
 		if p.FragOffset == 0 {
 			p.L4 = data
 		}
@@ -84,7 +84,6 @@ func (s *Stack) ipv4(p *Packet, b []byte) bool {
 	}
 
 	p.L4 = data
-	p.Payload = nil
 	switch p.Proto {
 	case protoTCP:
 		s.tcp(p, data)
@@ -125,7 +124,6 @@ func (s *Stack) ipv4(p *Packet, b []byte) bool {
 		s.Counts[CountIPv4UnknownProto]++
 		p.Events.Set(EvIPv4UnknownProtocol)
 		p.Flags |= NoTransport
-		p.Payload = data
 	}
 	return true
 }

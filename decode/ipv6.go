@@ -6,6 +6,7 @@ const ipv6Len = 40
 // ipv6 decodes an IPv6 packet of at most 65,535 bytes (RFC 8200). It returns false when the header is broken.
 func (s *Stack) ipv6(p *Packet, b []byte) bool {
 	s.Counts[CountIPv6]++
+	p.Payload = nil
 	if !s.enter(p) {
 		return false
 	}
@@ -36,7 +37,6 @@ func (s *Stack) ipv6(p *Packet, b []byte) bool {
 
 	data := b[ipv6Len:total:total]
 	p.L4 = data
-	p.Payload = nil
 	switch p.Proto {
 	case protoTCP:
 		s.tcp(p, data)
@@ -61,7 +61,6 @@ func (s *Stack) ipv6(p *Packet, b []byte) bool {
 	default:
 		p.Events.Set(EvIPv6UnknownNextHeader)
 		p.Flags |= NoTransport
-		p.Payload = data
 	}
 	return true
 }

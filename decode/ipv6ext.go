@@ -167,7 +167,6 @@ walk:
 		default:
 			proto = nh
 			p.Events.Set(EvIPv6UnknownNextHeader)
-			p.Payload = b
 			break walk
 		}
 		prev = at

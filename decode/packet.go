@@ -68,9 +68,8 @@ type Packet struct {
 	L2   []byte // link-layer header and all that follows; nil inside layer-3 tunnels
 	L3   []byte // network header to the end that its length field gives (padding cut off); valid with HasIPv4 or HasIPv6
 	L4   []byte // transport header to the end of L3; nil for fragments but the first
-	// Payload is the data behind the transport header; for IP packets of an unknown protocol what follows the IP header; for
-	// non-IP packets what follows the link-layer header. It is nil for fragments, for IP packets whose transport header is
-	// broken, and for IP in IP and GRE, whose payload is a packet of its own.
+	// Payload is the data behind the transport header; nil for IP packets of an unknown protocol, as rules on content are
+	// not tried on those. For non-IP packets it is what follows the link-layer header.
 	Payload []byte
 
 	SrcMAC, DstMAC [6]byte
@@ -104,6 +103,7 @@ type Packet struct {
 	InnerSrc, InnerDst         Addr
 	InnerSrcPort, InnerDstPort uint16
 
+	root     *Packet // packet of the frame that carries this one; nil for that itself
 	arp      []byte
 	fragHdr  uint16 // IPv6: offset of the fragment header in L3
 	fragPrev uint16 // IPv6: offset of the extension header before it, 0 when there is none
@@ -211,6 +211,10 @@ func (p *Packet) Is(l Layer) bool { return p.Layers&l == l }
 
 // Has reports whether one of the given marks is set.
 func (p *Packet) Has(f Flags) bool { return p.Flags&f != 0 }
+
+// Root returns the packet of the frame that carries this one in tunnels or made it from fragments; nil for that itself. It is
+// valid as long as the packet.
+func (p *Packet) Root() *Packet { return p.root }
 
 // FragmentHeader returns where the IPv6 fragment header lies in L3, and where the extension header before it does (0
 // when that is the fixed header). It is valid with ExtFragment.

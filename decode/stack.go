@@ -20,7 +20,7 @@ type Config struct {
 	TeredoPorts     []uint16 // either port (decoder.teredo.ports); empty means any; at most four count
 
 	// TrackRecursion says whether the tunnel depth is part of a flow's key (decoder.recursion-level.use-for-tracking).
-	// Decoding only carries it for the flow table and defrag.
+	// Decoding only carries it, for the flow table and defrag.
 	TrackRecursion bool
 	// TruncatedEvent sets decoder.afpacket.trunc_pkt on frames that the source marks as truncated. It belongs to live
 	// rings; the records of a file may be cut by design.
@@ -54,7 +54,6 @@ type Stack struct {
 	geneve      ports
 	teredo      ports
 	teredoAny   bool
-	trackDepth  bool
 }
 
 // maxPorts is how many ports of one tunnel protocol can be configured.
@@ -94,7 +93,6 @@ func NewStack(c Config) *Stack {
 		geneve:      newPorts(c.Geneve, c.GenevePorts),
 		teredo:      newPorts(c.Teredo, c.TeredoPorts),
 		teredoAny:   c.Teredo && len(c.TeredoPorts) == 0,
-		trackDepth:  c.TrackRecursion,
 	}
 	if s.maxLayers == 0 {
 		s.maxLayers = 16
@@ -108,7 +106,7 @@ func (s *Stack) Decode(f *capture.Frame) int {
 	s.n = 1
 	p := &s.Packets[0]
 	p.reset()
-	p.Frame, p.Time = f, f.Time
+	p.Frame, p.Time, p.root = f, f.Time, nil
 	p.Parent, p.Depth, p.Kind, p.layers = -1, 0, Root, 0
 
 	b := f.Data
@@ -213,6 +211,9 @@ func (s *Stack) child(from *Packet, b []byte, k Kind) *Packet {
 	s.n++
 	p.reset()
 	p.Frame, p.Time = from.Frame, from.Time
+	if p.root = from.root; p.root == nil {
+		p.root = from
+	}
 	p.Parent, p.Depth, p.Kind = s.index(from), from.Depth+1, k
 	p.layers = from.layers + 1
 	p.Flags = Tunneled
@@ -306,8 +307,10 @@ func (p *Packet) reset() {
 	p.Layers, p.Flags, p.sums = 0, 0, 0
 	p.Events = EventSet{}
 	p.L2, p.L3, p.L4, p.Payload = nil, nil, nil, nil
-	p.EtherType, p.VLANCount, p.IPVersion, p.Proto = 0, 0, 0, 0
-	p.VLAN, p.VLANPrio = [MaxVLAN]uint16{}, [MaxVLAN]uint8{}
+	p.EtherType, p.IPVersion, p.Proto = 0, 0, 0
+	if p.VLANCount != 0 {
+		p.VLANCount, p.VLAN, p.VLANPrio = 0, [MaxVLAN]uint16{}, [MaxVLAN]uint8{}
+	}
 	p.FragOffset, p.MoreFrags, p.fragHdr = 0, false, 0
 	p.SrcPort, p.DstPort = 0, 0
 	p.IPOpts, p.ExtHeaders = 0, 0

@@ -50,12 +50,13 @@ type AlertFlags uint8
 
 // The marks of an Alert.
 const (
-	FromState   AlertFlags = 1 << iota // a transaction's stored state completed it
-	FromStream                         // content was found in the reassembled stream
-	FromTx                             // Tx is valid
-	FromFrame                          // a frame keyword found it
-	RateFiltered                       // rate_filter changed the action
-	Suppressed                         // counted, acted upon, not written
+	FromState    AlertFlags = 1 << iota // a transaction's stored state completed it
+	FromStream                          // content was found in the reassembled stream
+	FromTx                              // Tx is valid
+	FromFrame                           // a frame keyword found it
+	RateFiltered                        // rate_filter changed the action
+	Suppressed                          // counted, acted upon, not written
+	TxGuessed                           // Tx is the one that was under way: detect.guess-applayer-tx
 )
 
 // Alert is one rule that matched. It is valid until the next Inspect.

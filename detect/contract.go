@@ -32,6 +32,9 @@ const (
 	Modifier                               // changes the last content
 	Transform                              // changes the selected buffer
 	Deprecated
+	IPOnlyOK      // a rule that only has addresses and this is still IP-only
+	EventsOnlyOK  // the same for rules on decoder events
+	Prefilterable // the prefilter keyword may follow it
 )
 
 // Match is a condition without position in a buffer. Its dynamic type must be comparable and immutable, so that equal
@@ -43,19 +46,19 @@ type Needs uint32
 
 // The needs.
 const (
-	NeedIP       Needs = 1 << iota
-	NeedTCP            // a TCP header
-	NeedUDP            //
-	NeedICMP           //
-	NeedPacket         // a real packet: the rule is a packet rule, not tried on pseudo packets
-	NeedPayload        // the packet's payload; not tried with stream data
-	NeedFlow           // a flow
-	NeedEstablished    // tried on established flows only
-	NeedStream         // tried on reassembled data only
-	NeedNoStream       // tried on packets only
-	NeedEvents         // decoder or stream events: tried on invalid packets too
-	NeedApp            // makes the rule an application rule
-	ToServerOnly       // flow direction
+	NeedIP          Needs = 1 << iota
+	NeedTCP               // a TCP header
+	NeedUDP               //
+	NeedICMP              //
+	NeedPacket            // a real packet: the rule is a packet rule, not tried on pseudo packets
+	NeedPayload           // the packet's payload; not tried with stream data
+	NeedFlow              // a flow
+	NeedEstablished       // tried on established flows only
+	NeedStream            // tried on reassembled data only
+	NeedNoStream          // tried on packets only
+	NeedEvents            // decoder or stream events: tried on invalid packets too
+	NeedApp               // makes the rule an application rule
+	ToServerOnly          // flow direction
 	ToClientOnly
 )
 
@@ -65,10 +68,11 @@ type Ctx struct {
 	Packet *decode.Packet
 	Flow   *flow.Flow // nil without a flow
 	Dir    flow.Dir
-	Now    int64 // nanoseconds
+	Now    int64           // nanoseconds
 	Tx     app.Transaction // transaction under inspection; nil for packet rules
 	State  *stream.State   // application state; nil = none
 	Worker *Worker
 	Rule   *Meta
+	Type   Type // of the rule
 	Alert  AlertFlags
 }

@@ -25,7 +25,7 @@ const (
 
 // quotes reports whether p is an ICMPv4 destination unreachable that quotes ports: it belongs to the flow it quotes.
 func quotes(p *decode.Packet) bool {
-	return p.Is(decode.HasICMPv4|decode.HasEmbedded) && p.ICMPType == 3 && p.InnerIPVersion == 4 &&
+	return p.Is(decode.HasICMPv4|decode.HasEmbedded) && !p.Has(decode.Invalid) && p.ICMPType == 3 && p.InnerIPVersion == 4 &&
 		(p.InnerProto == protoTCP || p.InnerProto == protoUDP)
 }
 
@@ -58,7 +58,7 @@ func icmpPeer(v6 bool, typ uint8) (uint8, bool) {
 // keyOf fills k from p and says how flows are compared with it. create is false for packets that only belong to flows
 // that are there already.
 func (t *Table) keyOf(p *decode.Packet, k *Key) (m match, create bool) {
-	if p.Has(decode.Invalid|decode.Fragment) || p.IPVersion == 0 {
+	if p.Has(decode.Fragment) || p.IPVersion == 0 {
 		return matchNone, false
 	}
 	m, create = matchPair, true

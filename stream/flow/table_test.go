@@ -85,6 +85,7 @@ func TestLookupPairs(t *testing.T) {
 		{"unreachable from the server", base(), unreach(2, 1, 1, 2, 1000, 80), true, Config{}},
 		{"unreachable from a router", base(), unreach(9, 1, 1, 2, 1000, 80), true, Config{}},
 		{"unreachable to the server", base(), unreach(9, 2, 2, 1, 80, 1000), true, Config{}},
+		{"invalid option", base(), with(func(p *decode.Packet) { p.Flags |= decode.Invalid }), true, Config{}},
 		{"esp same spi", esp(1, 2, 7), esp(1, 2, 7), true, Config{}},
 		{"esp other direction", esp(1, 2, 7), esp(2, 1, 7), false, Config{}},
 		{"esp other spi", esp(1, 2, 7), esp(1, 2, 8), false, Config{}},
@@ -116,7 +117,7 @@ func TestNoFlow(t *testing.T) {
 	frag := packet(protoTCP, 1, 2, 3, 4, t0)
 	frag.Flags |= decode.Fragment
 	bad := packet(protoTCP, 1, 2, 3, 4, t0)
-	bad.Flags |= decode.Invalid
+	bad.Layers, bad.Flags = decode.HasIPv4, decode.Invalid
 	for name, p := range map[string]*decode.Packet{
 		"fragment": frag, "invalid": bad, "arp": {Layers: decode.HasARP}, "unknown": packet(99, 1, 2, 0, 0, t0),
 		"unreachable alone": icmp(1, 2, 3, 1), "time exceeded": icmp(1, 2, 11, 0),

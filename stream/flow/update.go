@@ -31,7 +31,7 @@ func (t *Table) Update(p *decode.Packet, f *Flow, d Dir) (s Seen) {
 	if p.TTL > l.Max {
 		l.Max = p.TTL
 	}
-	if t.rates != nil && f.Flags&Elephant == 0 && t.rate(f, p, d) {
+	if t.rates != nil && f.Flags&ElephantTS.InDir(d) == 0 && t.rate(f, p, d) {
 		s |= NowElephant
 	}
 	if f.State == Established {
@@ -45,8 +45,8 @@ func (t *Table) Update(p *decode.Packet, f *Flow, d Dir) (s Seen) {
 	return s
 }
 
-// Swap exchanges client and server of f with all that is counted by direction. What hangs on the flow swaps itself.
-func (t *Table) Swap(f *Flow) {
+// Swap exchanges client and server of the flow with all that is counted by direction. What hangs on the flow swaps itself.
+func (f *Flow) Swap() {
 	f.Flags ^= Reversed
 	f.Src, f.Dst = f.Dst, f.Src
 	f.SrcPort, f.DstPort = f.DstPort, f.SrcPort
@@ -56,10 +56,13 @@ func (t *Table) Swap(f *Flow) {
 	f.TTL[0], f.TTL[1] = f.TTL[1], f.TTL[0]
 	f.AppDir[0], f.AppDir[1] = f.AppDir[1], f.AppDir[0]
 	f.SrcMAC, f.DstMAC = f.DstMAC, f.SrcMAC
-	const ts = SeenTS | ProtoDoneTS | IPOnlyDoneTS | GroupsDoneTS | FileNoStoreTS
+	const ts = SeenTS | ProtoDoneTS | IPOnlyDoneTS | GroupsDoneTS | FileNoStoreTS | DropLoggedTS | ElephantTS
 	x := f.Flags
 	f.Flags = x&^(ts|ts<<1) | x&ts<<1 | x&(ts<<1)>>1
 }
+
+// Swap exchanges client and server of f; see [Flow.Swap].
+func (t *Table) Swap(f *Flow) { f.Swap() }
 
 const maxRateInterval = 60
 
@@ -101,8 +104,10 @@ func (t *Table) rate(f *Flow, p *decode.Packet, d Dir) bool {
 	if r.sum <= t.cfg.RateBytes {
 		return false
 	}
-	f.Flags |= Elephant
-	t.count[CountElephant]++
+	if f.Flags&Elephant == 0 {
+		t.count[CountElephant]++
+	}
+	f.Flags |= Elephant | ElephantTS.InDir(d)
 	t.count[CountElephantTS+Counter(d)]++
 	return true
 }

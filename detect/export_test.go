@@ -1,0 +1,24 @@
+package detect
+
+import "sentinel/stream"
+
+// SetRaw replaces where a worker takes the reassembled stream from.
+func (w *Worker) SetRaw(f func(u *stream.Unit) ([]byte, uint64, bool)) { w.raw = f }
+
+// FastPattern is the pattern that rule i is prefiltered by, and its buffer.
+func (rs *Ruleset) FastPattern(i int) (data, buffer string) {
+	f := rs.rules[i].fast
+	if f == nil {
+		return "", ""
+	}
+	if f.use == nil {
+		return string(f.data), "payload"
+	}
+	return string(f.data), f.use.def.name
+}
+
+// Sets is the number of payload databases.
+func (rs *Ruleset) Sets() int { return len(rs.payload) }
+
+// Heads is the number of header predicates.
+func (rs *Ruleset) Heads() int { return len(rs.heads) }

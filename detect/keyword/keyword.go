@@ -1,0 +1,32 @@
+package keyword
+
+import "sentinel/detect"
+
+// All lists the keywords, in the order of the user guide.
+func All() []detect.Keyword {
+	return concat(
+		meta(),
+		payload(),
+		[]detect.Keyword{
+			flow(), flowbits(), flowint(), xbits(), hostbits(), noalert(), alert(),
+			dsize(), urilen(), bsize(), absent(),
+			appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
+			threshold(), detectionFilter(), streamSize(), tag(), bypass(),
+			uricontent(), pktData(), rawbytes(), replace(),
+		},
+		files(),
+	)
+}
+
+func concat(lists ...[]detect.Keyword) []detect.Keyword {
+	var out []detect.Keyword
+	for _, l := range lists {
+		out = append(out, l...)
+	}
+	return out
+}
+
+// problem is an error that is a reason only.
+type problem string
+
+func (p problem) Error() string { return string(p) }

@@ -1,0 +1,75 @@
+package detect
+
+import (
+	"sentinel/detect/chain"
+	"sentinel/detect/pcre"
+)
+
+// program is the conditions on one buffer, compiled.
+type program struct {
+	chain    *chain.Program
+	captures bool // some expression captures into variables
+	replaces bool
+}
+
+// program compiles the conditions on a buffer.
+func (b *Builder) program(u *bufferUse) (*program, error) {
+	if len(u.items) == 0 {
+		return nil, nil
+	}
+	p := &program{}
+	elems := make([]chain.Elem, 0, len(u.items))
+	for _, x := range u.items {
+		if x.content != nil {
+			elems = append(elems, &x.content.Content)
+			p.replaces = p.replaces || len(x.content.Replace) > 0
+			continue
+		}
+		if e, ok := x.other.(*chain.Pcre); ok && len(e.Captures) > 0 {
+			p.captures = true
+		}
+		elems = append(elems, x.other)
+	}
+	var err error
+	p.chain, err = chain.Compile(elems, &b.vars, chain.Options{Sticky: u.def != nil})
+	return p, err
+}
+
+// match reports whether the data satisfies the program. What expressions capture becomes variables.
+func (p *program) match(c *Ctx, data []byte, offset uint64, flags chain.Flags) bool {
+	w := c.Worker
+	if !p.chain.Match(w.chain, data, offset, flags) {
+		return false
+	}
+	if p.captures {
+		w.capture(w.chain.Captured)
+	}
+	return true
+}
+
+// capture stores what expressions captured: variables of the flow at once, as the reference does when the expression
+// matched; those of the packet for output.
+func (w *Worker) capture(list []chain.Captured) {
+	for i := range list {
+		x := &list[i]
+		switch x.Capture.Scope {
+		case pcre.FlowVar:
+			if f := w.ctx.Flow; f != nil {
+				w.state(f).vars.setBytes(w.rs.Names.ID(FlowVar, x.Capture.Name), x.Value)
+			}
+		case pcre.PktVar:
+			w.pktVars = append(w.pktVars, PacketVar{Name: x.Capture.Name, Value: x.Value})
+		case pcre.PktKeyValue:
+			w.pktVars = append(w.pktVars, PacketVar{Name: string(x.Key), Value: x.Value})
+		}
+	}
+}
+
+// PacketVar is a variable that an expression captured from the packet. Value is lent for the packet.
+type PacketVar struct {
+	Name  string
+	Value []byte
+}
+
+// PacketVars returns what expressions captured from the packet last inspected.
+func (w *Worker) PacketVars() []PacketVar { return w.pktVars }
