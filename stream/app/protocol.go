@@ -48,6 +48,8 @@ type Protocol struct {
 
 	// Log writes the protocol's object (without its key) into EVE; nil = no event. It returns false for nothing to log.
 	Log func(tx Transaction, w *jsonw.Builder, o *LogOptions) bool
+	// Beside writes members that stand beside the protocol's object, with their keys, such as "email" of SMTP; nil = none.
+	Beside func(tx Transaction, w *jsonw.Builder, o *LogOptions)
 	// LogAt is the progress from which a transaction is logged, by Dir; 0 = when complete.
 	LogAt [2]uint8
 	// PrepareLog reads the event type's configuration once (nil-safe); what it returns becomes LogOptions.Flags.
