@@ -246,8 +246,8 @@ func (t *table) entry(r *hpackReader) block {
 		return e
 	case c&0x20 != 0:
 		n := r.integer(c, 0x1f)
-		if !r.short && !r.over && n < t.max {
-			t.evict(n)
+		if !r.short && !r.over {
+			t.resize(n)
 		}
 		return block{kind: blockSize, size: n}
 	}
@@ -345,6 +345,7 @@ func unhuffman(dst, b []byte) []byte {
 // resize follows a size update of the encoder. Sizes beyond the limit are kept as far as the limit.
 func (t *table) resize(n uint64) {
 	t.max = n
+	t.evict(n)
 	if n > t.limit && t.over == 0 {
 		t.over = 1
 	}

@@ -316,17 +316,11 @@ func (p *Parser) headerBlock(d app.Dir, h frameHeader, b []byte, whole bool, f *
 	if !ok {
 		return bad()
 	}
-	size, resized := uint64(0), false
 	for i := range blocks {
 		switch blocks[i].kind {
 		case blockBadIndex, blockOverflow, blockIndex0:
 			p.event(evInvalidHeader)
-		case blockSize:
-			size, resized = max(size, blocks[i].size), true
 		}
-	}
-	if resized {
-		p.table[d].resize(size)
 	}
 	if rest > 0 && h.kind == frameHeaders {
 		p.event(evExtraHeaderData)
