@@ -64,3 +64,24 @@ func XFF(tx app.Transaction, header string) []byte {
 	}
 	return nil
 }
+
+// Upgraded hands the newest request over as the fields of HTTP/2's stream 1, for the protocol that follows an upgrade. It
+// reports false when no request was seen.
+func (p *Parser) Upgraded(field func(name, value []byte)) bool {
+	if len(p.txs) == 0 {
+		return false
+	}
+	t := p.txs[len(p.txs)-1]
+	if t.method.at == 0 {
+		return false
+	}
+	field([]byte(":method"), t.get(t.method))
+	if t.uri.at != 0 {
+		field([]byte(":path"), t.get(t.uri))
+	}
+	for i := range t.msg[app.ToServer].fields {
+		f := &t.msg[app.ToServer].fields[i]
+		field(t.get(f.name), t.get(f.value))
+	}
+	return true
+}
