@@ -11,6 +11,8 @@ func Protocol() *app.Protocol {
 	return &app.Protocol{
 		Name:      "http2",
 		Aliases:   []string{"http"},
+		EVE:       "http",
+		AppProto:  "http2",
 		Transport: app.TCP,
 		// The rest of the preface may come in another segment.
 		Patterns: []app.Pattern{{Transport: app.TCP, Dir: app.ToServer, Data: magic[:16], Nocase: true}},
@@ -26,7 +28,6 @@ func Protocol() *app.Protocol {
 		Buffers: buffers(),
 		Numbers: numbers(),
 		Matches: matches(),
-		EVE:     "http",
 		Log:     logTx,
 	}
 }

@@ -642,8 +642,8 @@ type Upgrader interface {
 	Upgraded(field func(name, value []byte)) bool
 }
 
-// From implements app.Successor: the request of HTTP/1 that was upgraded is stream 1 (RFC 7540, 3.2).
-func (p *Parser) From(old app.Parser) {
+// Inherit takes over from the parser before an upgrade: the request of HTTP/1 that was upgraded is stream 1 (RFC 7540, 3.2).
+func (p *Parser) Inherit(old app.Parser) {
 	u, ok := old.(Upgrader)
 	if !ok {
 		return
@@ -690,7 +690,6 @@ func (p *Parser) upgradeSettings(v []byte) {
 }
 
 var (
-	_ app.Parser    = (*Parser)(nil)
-	_ app.Resetter  = (*Parser)(nil)
-	_ app.Successor = (*Parser)(nil)
+	_ app.Parser   = (*Parser)(nil)
+	_ app.Resetter = (*Parser)(nil)
 )
