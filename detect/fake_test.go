@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -54,6 +55,17 @@ func single(name, legacy string, d app.Dir, progress uint8) app.Buffer {
 		return nil
 	})
 	b.Legacy = legacy
+	if name == "http.host" {
+		b.Check = func(c []byte, nocase bool) error {
+			if !nocase && strings.ToLower(string(c)) != string(c) {
+				return errors.New("rule is in upper case, the buffer is in lower case")
+			}
+			return nil
+		}
+	}
+	if legacy == "" && strings.HasPrefix(name, "http.") {
+		b.Alias = strings.Replace(name, ".", "_", 1)
+	}
 	return b
 }
 
@@ -161,7 +173,9 @@ func fakeSMTP() *app.Protocol {
 	return p
 }
 
-func plainProto(name string, tr app.Transport) *app.Protocol { return &app.Protocol{Name: name, Transport: tr} }
+func plainProto(name string, tr app.Transport) *app.Protocol {
+	return &app.Protocol{Name: name, Transport: tr}
+}
 
 var registry = app.NewRegistry([]*app.Protocol{fakeHTTP("http1"), fakeHTTP("http2"), fakeDNS(), fakeTLS(), fakeSMTP(),
 	plainProto("ftp", app.TCP), plainProto("ftp-data", app.TCP), plainProto("ssh", app.TCP), plainProto("smb", app.TCP), plainProto("imap", app.TCP),
@@ -270,3 +284,5 @@ func sids(as []detect.Alert) []uint32 {
 	}
 	return out
 }
+
+func ttlKeyword() detect.Keyword { return keyword.TTL() }

@@ -261,6 +261,7 @@ func (w *Worker) packetRule(u *stream.Unit, r *compiled) {
 		return
 	}
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
+	w.captured = w.captured[:0]
 	if r.flags&needFlowVar != 0 && (c.Flow == nil || c.Flow.Detect == 0 || w.flows[c.Flow.Detect].vars.empty()) {
 		return
 	}
@@ -324,6 +325,9 @@ func (w *Worker) matches(r *compiled) bool {
 
 // matched does what the rule asks for when it has matched.
 func (w *Worker) matched(r *compiled) {
+	if len(w.captured) > 0 {
+		w.keepCaptured()
+	}
 	for _, m := range r.post {
 		m.Match(&w.ctx)
 	}

@@ -73,6 +73,7 @@ type Worker struct {
 	scratch     app.Scratch
 	work        []byte // transforms
 	pktVars     []PacketVar
+	captured    []chain.Captured // by the rule under judgement
 	tagged      bool
 	streamKnown []streamVerdict
 	queue       []queued
