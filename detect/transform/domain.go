@@ -15,7 +15,7 @@ func domain() Keyword {
 			return src
 		}
 		d, _ := split(src)
-		return append(dst, d...)
+		return some(append(dst, d...), src)
 	}, nil)
 }
 
@@ -25,7 +25,7 @@ func tld() Keyword {
 			return src
 		}
 		_, t := split(src)
-		return append(dst, t...)
+		return some(append(dst, t...), src)
 	}, nil)
 }
 
