@@ -20,19 +20,21 @@ type Builder struct {
 	rule *rules.Rule
 	r    *compiled
 
-	vars     chain.Vars // variables of byte_extract and byte_math
-	payload  bufferUse
-	uses     []*bufferUse // in order of first mention
-	cur      *bufferUse   // the sticky buffer; nil = payload
-	sticky   bool         // a sticky buffer, or pkt_data, was named
-	pending  []transform.Transform
-	pendKey  string
-	base64   bool
-	last     *item // last condition on bytes, in any buffer
-	lastAt   *bufferUse
-	count    int // items so far, in all buffers
-	needs    Needs
-	fastItem *item
+	vars        chain.Vars // variables of byte_extract and byte_math
+	payload     bufferUse
+	uses        []*bufferUse // in order of first mention
+	cur         *bufferUse   // the sticky buffer; nil = payload
+	sticky      bool         // a sticky buffer, or pkt_data, was named
+	pending     []transform.Transform
+	pendKey     string
+	base64      bool // base64_data was seen
+	base64check *base64Check
+	base64use   *bufferUse
+	last        *item // last condition on bytes, in any buffer
+	lastAt      *bufferUse
+	count       int // items so far, in all buffers
+	needs       Needs
+	fastItem    *item
 
 	sid       bool
 	ipproto   bool
@@ -216,6 +218,9 @@ func (b *Builder) lastContent() *item {
 	for _, u := range b.uses {
 		each(u)
 	}
+	if b.base64use != nil {
+		each(b.base64use)
+	}
 	return best
 }
 
@@ -236,7 +241,7 @@ func (b *Builder) Previous(c *Content) (prev *Content, pcre bool) {
 		}
 		return false
 	}
-	if !find(&b.payload) {
+	if !find(&b.payload) && !(b.base64use != nil && find(b.base64use)) {
 		for _, u := range b.uses {
 			if find(u) {
 				break
@@ -775,4 +780,15 @@ func (b *Builder) Matches(keyword string) []Match {
 // Selected reports whether a sticky buffer of a name, without transforms, is selected.
 func (b *Builder) Selected(buffer string) bool {
 	return b.cur != nil && b.cur.def != nil && b.cur.def.name == buffer && b.cur.key == "" && len(b.pending) == 0
+}
+
+// Posts lists what a keyword does after a match of the rule.
+func (b *Builder) Posts(keyword string) []Match {
+	var out []Match
+	for i, k := range b.postKeys {
+		if k == keyword {
+			out = append(out, b.r.post[i])
+		}
+	}
+	return out
 }

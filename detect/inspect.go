@@ -14,11 +14,15 @@ import (
 // valid until the next call.
 func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	w.alerts = w.alerts[:0]
-	if u.Has(stream.NoPacketInspect) || len(w.rs.rules) == 0 && w.flowTags(u) == 0 {
+	f := u.Flow
+	if f != nil && f.Has(flow.ActionDrop) {
+		return nil
+	}
+	if u.Has(stream.NoPacketInspect) || len(w.rs.rules) == 0 || f != nil && f.Has(flow.ActionPass) {
+		w.skipTx(u)
 		return nil
 	}
 	c := &w.ctx
-	f := u.Flow
 	*c = Ctx{Unit: u, Packet: u.Packet, Flow: f, Dir: u.Dir, Now: u.Now, State: u.App, Worker: w}
 	w.queue, w.found = w.queue[:0], w.found[:0]
 	w.pktStamp++
@@ -26,9 +30,6 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	if f != nil {
 		if f.Generation != w.rs.Generation {
 			w.renew(f, u.App)
-		}
-		if f.Has(flow.ActionPass) {
-			return nil
 		}
 	}
 	if f == nil || u.Has(stream.FirstInDir) {
