@@ -15,11 +15,12 @@ const (
 	RejectDst
 	RejectBoth
 	Config
+	Accept // of firewall rules only
 )
 
 var actionNames = [...]string{
 	Alert: "alert", Pass: "pass", Drop: "drop", Reject: "reject", RejectSrc: "rejectsrc",
-	RejectDst: "rejectdst", RejectBoth: "rejectboth", Config: "config",
+	RejectDst: "rejectdst", RejectBoth: "rejectboth", Config: "config", Accept: "accept",
 }
 
 // String returns the action's name in rules.
@@ -37,7 +38,7 @@ func (a Action) Drops() bool { return a >= Drop && a <= RejectBoth }
 func (a Action) Rejects() bool { return a >= Reject && a <= RejectBoth }
 
 // parseAction takes "drop" or "drop:flow" apart; reason is empty if it is fine.
-func parseAction(s string) (a Action, scope, reason string) {
+func parseAction(s string, firewall bool) (a Action, scope, reason string) {
 	name, scope, scoped := strings.Cut(s, ":")
 	for i, n := range actionNames {
 		if n != "" && strings.EqualFold(n, name) {
@@ -45,10 +46,10 @@ func parseAction(s string) (a Action, scope, reason string) {
 			break
 		}
 	}
+	if a == Accept && !firewall {
+		return 0, "", "the action accept is for firewall rules only"
+	}
 	if a == 0 {
-		if strings.EqualFold(name, "accept") {
-			return 0, "", "the action accept is for firewall rules only"
-		}
 		return 0, "", "invalid action " + quote(name)
 	}
 	if !scoped || scope == "" {
@@ -60,6 +61,10 @@ func parseAction(s string) (a Action, scope, reason string) {
 		if scope != "packet" && scope != "flow" {
 			return 0, "", "invalid action scope " + quote(scope) + ": packet or flow expected"
 		}
+	case a == Accept:
+		if scope != "packet" && scope != "flow" && scope != "tx" && scope != "hook" {
+			return 0, "", "invalid action scope " + quote(scope) + ": packet, flow, tx or hook expected"
+		}
 	case a == Config:
 		if scope != "packet" {
 			return 0, "", "invalid action scope " + quote(scope) + ": packet expected"
@@ -68,4 +73,35 @@ func parseAction(s string) (a Action, scope, reason string) {
 		return 0, "", "the action " + a.String() + " takes no scope"
 	}
 	return a, scope, ""
+}
+
+// firewallActions takes the actions of a firewall rule apart, as in "accept:flow,alert": the first
+// judges, the others do something besides. All have one scope, which must be given.
+func (r *Rule) firewallActions(s string) (reason string) {
+	for i, word := range strings.Split(s, ",") {
+		a, scope, reason := parseAction(word, true)
+		if reason != "" {
+			return reason
+		}
+		judges := a == Accept || a == Config || a.Drops()
+		switch {
+		case i == 0 && !judges:
+			return "the first action of a firewall rule is accept, config, drop or reject, not " + a.String()
+		case i > 0 && judges:
+			return "the action " + a.String() + " must be the first of a firewall rule"
+		case scope != "" && r.Scope != "" && scope != r.Scope:
+			return "the actions of a rule cannot have different scopes"
+		case scope != "":
+			r.Scope = scope
+		}
+		if r.Scope == "" {
+			return "a firewall rule needs a scope, as in accept:flow"
+		}
+		if i == 0 {
+			r.Action = a
+		} else {
+			r.More = append(r.More, a)
+		}
+	}
+	return ""
 }

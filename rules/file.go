@@ -11,20 +11,33 @@ import (
 const MaxFile = 1 << 30
 
 // ParseFile reads a file of rules. It returns all rules that parse and an error for each that does not.
-func ParseFile(path string) ([]Rule, []*Error) { return parseFile(path, false) }
+func ParseFile(path string) ([]Rule, []*Error) { return parseFile(path, mode{}) }
+
+// ParseFirewallFile is ParseFile for the rules of a firewall: other actions, and more of them.
+func ParseFirewallFile(path string) ([]Rule, []*Error) {
+	return parseFile(path, mode{firewall: true})
+}
 
 // ParseFileWithDisabled is ParseFile, and returns rules that are commented out too, marked Disabled.
-func ParseFileWithDisabled(path string) ([]Rule, []*Error) { return parseFile(path, true) }
+func ParseFileWithDisabled(path string) ([]Rule, []*Error) {
+	return parseFile(path, mode{disabled: true})
+}
 
 // Parse reads rules; name stands for the file in messages.
-func Parse(r io.Reader, name string) ([]Rule, []*Error) { return parseReader(r, name, 0, false) }
+func Parse(r io.Reader, name string) ([]Rule, []*Error) { return parseReader(r, name, 0, mode{}) }
 
 // ParseWithDisabled is Parse, and returns rules that are commented out too, marked Disabled.
 func ParseWithDisabled(r io.Reader, name string) ([]Rule, []*Error) {
-	return parseReader(r, name, 0, true)
+	return parseReader(r, name, 0, mode{disabled: true})
 }
 
-func parseFile(path string, disabled bool) ([]Rule, []*Error) {
+// mode is what a reader looks for.
+type mode struct {
+	disabled bool // rules in comments too
+	firewall bool // rules of a firewall
+}
+
+func parseFile(path string, m mode) ([]Rule, []*Error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, []*Error{{File: path, Reason: fmt.Sprintf("cannot open: %v", unpath(err))}}
@@ -34,7 +47,7 @@ func parseFile(path string, disabled bool) ([]Rule, []*Error) {
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		size = st.Size()
 	}
-	return parseReader(f, path, size, disabled)
+	return parseReader(f, path, size, m)
 }
 
 // unpath takes the path out of an error, which the caller names already.
@@ -45,7 +58,7 @@ func unpath(err error) error {
 	return err
 }
 
-func parseReader(r io.Reader, name string, size int64, disabled bool) ([]Rule, []*Error) {
+func parseReader(r io.Reader, name string, size int64, m mode) ([]Rule, []*Error) {
 	if size > MaxFile {
 		return nil, []*Error{{File: name, Reason: "the file is larger than 1 GiB"}}
 	}
@@ -58,13 +71,13 @@ func parseReader(r io.Reader, name string, size int64, disabled bool) ([]Rule, [
 	if n > MaxFile {
 		return nil, []*Error{{File: name, Reason: "the file is larger than 1 GiB"}}
 	}
-	return parseText(b.String(), name, disabled)
+	return parseText(b.String(), name, m)
 }
 
 // parseText splits a file into rules. As in Suricata a line that starts with a blank, "#" or nothing
 // is no rule, unless it continues one: a backslash at the end of a line, blanks after it not counted,
 // goes away together with the line's end.
-func parseText(s, name string, disabled bool) ([]Rule, []*Error) {
+func parseText(s, name string, m mode) ([]Rule, []*Error) {
 	s = strings.TrimPrefix(s, "\ufeff")
 	rs := make([]Rule, 0, len(s)/600+1)
 	var errs []*Error
@@ -82,7 +95,7 @@ func parseText(s, name string, disabled bool) ([]Rule, []*Error) {
 			case '\r', ' ', '\t':
 				continue
 			case '#':
-				if disabled {
+				if m.disabled {
 					if r, ok := disabledRule(text); ok {
 						r.File, r.Line = name, line
 						rs = append(rs, r)
@@ -106,7 +119,7 @@ func parseText(s, name string, disabled bool) ([]Rule, []*Error) {
 			text = string(append(joined, text...))
 			joined = joined[:0]
 		}
-		r := Rule{File: name, Line: first, Raw: text}
+		r := Rule{File: name, Line: first, Raw: text, Firewall: m.firewall}
 		if e := r.parse(); e != nil {
 			errs = append(errs, e)
 			continue
@@ -120,7 +133,7 @@ func parseText(s, name string, disabled bool) ([]Rule, []*Error) {
 func disabledRule(text string) (Rule, bool) {
 	text = strings.TrimRight(strings.TrimLeft(text, "# \t"), " \t\r")
 	word, _, _ := strings.Cut(text, " ")
-	if _, _, reason := parseAction(word); reason != "" {
+	if _, _, reason := parseAction(word, false); reason != "" {
 		return Rule{}, false
 	}
 	r := Rule{Raw: text, Disabled: true}

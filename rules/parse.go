@@ -20,7 +20,16 @@ func ParseRule(line string) (Rule, error) {
 	return r, nil
 }
 
-// parse fills the rule from r.Raw.
+// ParseFirewallRule is ParseRule for the rules of a firewall.
+func ParseFirewallRule(line string) (Rule, error) {
+	r := Rule{Raw: line, Firewall: true}
+	if e := r.parse(); e != nil {
+		return Rule{}, e
+	}
+	return r, nil
+}
+
+// parse fills the rule from r.Raw; r.Firewall says which grammar of actions holds.
 func (r *Rule) parse() *Error {
 	s := r.Raw
 	if len(s) > MaxLen {
@@ -41,7 +50,12 @@ func (r *Rule) parse() *Error {
 		return r.Err("", "the header is incomplete: action, protocol, address, port, direction, address, port and options expected")
 	}
 	var reason string
-	if r.Action, r.Scope, reason = parseAction(action); reason != "" {
+	if r.Firewall {
+		reason = r.firewallActions(action)
+	} else {
+		r.Action, r.Scope, reason = parseAction(action, false)
+	}
+	if reason != "" {
 		return r.Err("action", reason)
 	}
 	if r.Proto, r.Hook, reason = parseProto(proto); reason != "" {
@@ -52,6 +66,9 @@ func (r *Rule) parse() *Error {
 	case "<>":
 		r.Bidir = true
 	case "=>":
+		if r.Firewall {
+			return r.Err("direction", "a firewall rule cannot look at both directions of a transaction")
+		}
 		r.TxBidir = true
 	default:
 		return r.Err("direction", quote(dir)+" is not a direction: ->, <> or => expected")

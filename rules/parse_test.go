@@ -97,6 +97,32 @@ func TestParseRuleErrors(t *testing.T) {
 	}
 }
 
+func TestFirewallRule(t *testing.T) {
+	r, err := ParseFirewallRule("accept:flow,alert tcp:all any any -> any any (sid:1;)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Action != Accept || r.Scope != "flow" || len(r.More) != 1 || r.More[0] != Alert || r.Hook != "all" {
+		t.Errorf("got %+v", r)
+	}
+	if again, err := ParseFirewallRule(r.String()); err != nil || !reflect.DeepEqual(bare(again), bare(r)) {
+		t.Errorf("%q does not round trip: %v", r.String(), err)
+	}
+	for _, tt := range []struct{ action, dir, want string }{
+		{"accept", "->", "needs a scope"},
+		{"alert:flow", "->", "takes no scope"},
+		{"pass:flow", "->", "the first action"},
+		{"accept:flow,drop:flow", "->", "must be the first"},
+		{"accept:flow,pass:packet", "->", "different scopes"},
+		{"accept:all", "->", "invalid action scope"},
+		{"accept:flow", "=>", "both directions"},
+	} {
+		if _, err := ParseFirewallRule(tt.action + " tcp any any " + tt.dir + " any any (sid:1;)"); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.action, err, tt.want)
+		}
+	}
+}
+
 func TestOptionSplit(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -156,6 +182,13 @@ func TestParseFile(t *testing.T) {
 	}
 	if got, _ := Parse(strings.NewReader(in), ""); len(got) != 3 {
 		t.Errorf("%d rules without the disabled one", len(got))
+	}
+	path := filepath.Join(t.TempDir(), "firewall.rules")
+	if err := os.WriteFile(path, []byte("accept:hook tcp:all any any -> any any (sid:1;)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, errs := ParseFirewallFile(path); len(got) != 1 || len(errs) != 0 {
+		t.Errorf("firewall file: %v, %v", got, errs)
 	}
 	if _, errs := Parse(strings.NewReader("alert ip \\\n"), "y"); len(errs) != 1 || errs[0].Line != 1 {
 		t.Errorf("rule cut by the end of file: %v", errs)

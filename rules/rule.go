@@ -15,8 +15,12 @@ type Rule struct {
 
 	Action Action
 	Scope  string // "packet" or "flow" of drop:flow and the like, or empty
-	Proto  string // lower-cased, without the hook
-	Hook   string // "request_started" of http1:request_started; keeps further colons; or empty
+
+	Firewall bool     // a rule of the firewall's own files
+	More     []Action // of a firewall rule: what it does besides, as in accept:flow,alert
+
+	Proto string // lower-cased, without the hook
+	Hook  string // "request_started" of http1:request_started; keeps further colons; or empty
 
 	// Addresses and ports are texts for ParseAddresses and ParsePorts.
 	Src, SrcPort string
@@ -54,6 +58,10 @@ func (r *Rule) String() string {
 	if r.Scope != "" {
 		b.WriteByte(':')
 		b.WriteString(r.Scope)
+	}
+	for _, a := range r.More {
+		b.WriteByte(',')
+		b.WriteString(a.String())
 	}
 	b.WriteByte(' ')
 	b.WriteString(r.Proto)
