@@ -73,7 +73,7 @@ func (t *Tracker) place(s *Stream, off, end uint64) (*area, stored) {
 	if prev != nil && off <= prev.off+uint64(prev.size)+areaGap {
 		return &prev.area, t.reach(s, &prev.area, &prev.next, end)
 	}
-	if t.cfg.MaxRegions != 0 && s.Regions+1 >= t.cfg.MaxRegions || s.Regions == 0xfffe {
+	if t.cfg.MaxRegions != 0 && s.Regions >= t.cfg.MaxRegions || s.Regions == 0xffff {
 		return nil, storedLimit
 	}
 	i := t.far.New()
@@ -391,5 +391,5 @@ func (t *Tracker) clear(s *Stream) {
 	}
 	t.pool.Put(s.main.block)
 	s.main = area{}
-	s.Regions, s.moreTail = 0, 0
+	s.Regions, s.MaxRegions, s.moreTail = 1, 1, 0
 }
