@@ -303,6 +303,12 @@ func (t *Tracker) spanAt(s *Stream, off uint64) (x, next span, ok bool) {
 	return x, next, true
 }
 
+// knows reports whether any byte from off to end is there.
+func (t *Tracker) knows(s *Stream, off, end uint64) bool {
+	x, _, ok := t.spanAt(s, off)
+	return ok && x.off < end
+}
+
 // bytes returns the bytes from off to end, which are known and contiguous.
 func (t *Tracker) bytes(s *Stream, off, end uint64) []byte {
 	a := &s.main

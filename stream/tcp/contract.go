@@ -13,7 +13,9 @@ type App interface {
 	// many bytes are there (counted from the first that was not consumed). The slice is lent for the call. At the end of
 	// the stream Data is called once with eof set, maybe without data.
 	Data(u *Context, d flow.Dir, data []byte, off uint64, eof bool) (consumed, need int)
-	// Gap reports n bytes at off that never came. It returns false when this direction is not to be offered any more.
+	// Gap reports n bytes at off that never came. It returns false when it cannot go on behind them: then nothing more of
+	// this direction is offered, and the gap is reported (and counted) again with each packet that would release data, as
+	// in Suricata. DisableApp or DisableAppDir put an end to that.
 	Gap(u *Context, d flow.Dir, off uint64, n uint64) bool
 }
 
