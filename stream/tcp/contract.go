@@ -77,10 +77,13 @@ type Outcome struct {
 	Reuse       bool       // a new session begins on the same ports: nothing was done; Table.Replace, then try again
 	Swapped     bool       // client and server of flow and session were exchanged; Context.Dir was changed
 	Modified    bool       // the payload was changed in place: compute the checksum anew
-	Established bool       // the session is (or was) established
-	Added       bool       // the payload is in the stream: rules on the stream see it there
-	NoPayload   bool       // rules must not look into the payload: the packet is dropped as invalid
-	Bypass      bool       // nothing more of this session is of interest
-	NoLog       bool       // not worth a place in a packet log: beyond the depth, or encrypted
-	Updated     [2]bool    // by Dir: data of the direction went up to the application layer
+	Established bool       // the session is (or was) established: rules on streams and messages run
+	// FlowEstablished says that the packet counts as established for rules: the session was before it came, or it brings
+	// data along with the last ACK of the handshake.
+	FlowEstablished bool
+	Added           bool    // the payload is in the stream: rules on the stream see it there
+	NoPayload       bool    // rules must not look into the payload: the packet is dropped as invalid
+	Bypass          bool    // nothing more of this session is of interest
+	NoLog           bool    // not worth a place in a packet log: beyond the depth, or encrypted
+	Updated         [2]bool // by Dir: data of the direction went up to the application layer
 }
