@@ -215,8 +215,8 @@ func (t *Tracker) give(u *Context, ssn *Session, d flow.Dir, data []byte, eof bo
 		s = &ssn.Stream[d.Other()]
 	}
 	s.Flags &^= offering
-	if consumed > len(data) {
-		consumed = len(data)
+	if consumed > len(data) || eof {
+		consumed = len(data) // nothing is offered again behind the end
 	}
 	if consumed > 0 {
 		s.app += uint64(consumed)
