@@ -116,3 +116,6 @@ var layouts = map[capture.LinkType]layout{
 	capture.LinkNull:     {typ: noType, network: 4},
 	capture.LinkLoop:     {typ: noType, network: 4},
 }
+
+// String returns the filter as it was written.
+func (p *Program) String() string { return p.text }
