@@ -332,7 +332,7 @@ func (w *Worker) alertFlow(u *stream.Unit, s *sides) {
 	}
 	w.addr("src_ip", x.src, v, x.srcXFF())
 	w.addr("dest_ip", x.dst, v, x.dstXFF())
-	if hasPorts(u.Packet) && s.srcPort > 0 {
+	if protoHasPorts(u.Packet.Proto) && s.srcPort > 0 {
 		b.Uint("src_port", uint64(x.srcPort))
 		b.Uint("dest_port", uint64(x.dstPort))
 	}

@@ -79,9 +79,11 @@ func (e *Engine) apply(u *Unit, p Policy, why DropReason, t Target) {
 			p = DropWholeFlow
 		}
 	}
-	if u.Flow != nil && t != TargetNone && p != Ignore {
-		u.Flow.Exception |= 1 << t
-		u.Flow.Flags |= flow.ExceptionApplied
+	if u.Flow != nil && t != TargetNone {
+		u.Flow.Exception |= 1 << t // flow records tell of those that were ignored, too
+		if p != Ignore {
+			u.Flow.Flags |= flow.ExceptionApplied
+		}
 	}
 	e.Exceptions[t][p]++
 	switch p {
