@@ -346,13 +346,13 @@ func (w *Worker) alertPayload(u *stream.Unit, l *alertLogger, a *detect.Alert) {
 		data = nil
 	}
 	write := func(data []byte) {
-		if l.payload {
+		if l.payload && len(data) > 0 {
 			b.Base64("payload", data)
 		}
 		if l.payloadLength {
 			b.Uint("payload_length", uint64(len(data)))
 		}
-		if l.payloadPrintable {
+		if l.payloadPrintable && len(data) > 0 {
 			b.Printable("payload_printable", data)
 		}
 	}

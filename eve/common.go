@@ -429,7 +429,9 @@ func (w *Worker) packet(u *stream.Unit, limit int) {
 	if limit > 0 && len(data) > limit {
 		data = data[:limit]
 	}
-	w.b.Base64("packet", data)
+	if len(data) > 0 {
+		w.b.Base64("packet", data)
+	}
 	w.b.OpenObject("packet_info")
 	w.b.Uint("linktype", uint64(link))
 	w.b.String("linktype_name", linkName(link))
