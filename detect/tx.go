@@ -553,18 +553,12 @@ func (w *Worker) absent(s *source, run *txRun, d flow.Dir) bool {
 	return true
 }
 
-// txPayload looks for the content of a rule on transactions: in the stream, or in the packet.
+// txPayload looks for the content of a rule on transactions: in the stream, or in the datagram.
 func (w *Worker) txPayload(u *stream.Unit, r *compiled) bool {
 	if u.Packet.Proto != protoTCP {
 		return w.onPacket(u, r.payload)
 	}
-	if w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload) {
-		return true
-	}
-	if !u.Has(stream.InStream) {
-		return w.onPacket(u, r.payload)
-	}
-	return false
+	return w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload)
 }
 
 // fileEngine tries conditions on the files of a transaction.
