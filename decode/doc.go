@@ -1,5 +1,6 @@
-// Package decode finds the layers of a captured frame.
+// Package decode finds the headers of a frame and says what is odd about them.
 //
-// Decoding keeps no state between frames and never fails: what is malformed sets an event bit on the packet, and
-// whatever was found before stays valid. The package knows nothing of flows, streams, rules or output.
+// A Stack decodes one frame into one or more packets: the frame itself, and the packets that tunnels carry. It keeps no
+// state from one frame to the next, copies no payload, allocates nothing and never fails: what is malformed becomes an
+// event of the packet. The package knows nothing of flows, streams, rules or output.
 package decode

@@ -25,6 +25,7 @@ const (
 	HasESP
 	HasGRE
 	HasEmbedded // ICMP error with the head of the packet that caused it; see Packet.Inner*
+	HasIGMP
 )
 
 // Flags are marks of a Packet.
@@ -32,7 +33,7 @@ type Flags uint32
 
 // The marks of a packet. The decoder sets the first group, later stages the second.
 const (
-	Fragment      Flags = 1 << iota // an IP fragment: ports are unknown, L4 is the fragment's data
+	Fragment      Flags = 1 << iota // an IP fragment: ports are unknown, Payload is nil
 	Reassembled                     // made by defrag from several frames
 	Pseudo                          // made by the engine: no bytes were on the wire
 	Invalid                         // some layer is broken: no flow lookup beyond it
@@ -41,7 +42,8 @@ const (
 	NoTransport                     // IP packet whose transport header is missing or unknown
 	Tunneled                        // carried inside another packet of the same frame
 	IsTunnel                        // carries another packet of the same frame
-	ChecksumKnown                   // checksums were verified (or found wrong) by hardware or decoder
+	ChecksumKnown                   // the transport checksum was verified (or found wrong) by hardware or decoder
+	WantsFlow                       // belongs to a flow: its transport is one that flows are made of
 )
 
 // Addr is an IPv4 or IPv6 address. An IPv4 address lies in the first four bytes, the rest is zero.
@@ -66,8 +68,8 @@ type Packet struct {
 	L2   []byte // link-layer header and all that follows; nil inside layer-3 tunnels
 	L3   []byte // network header to the end that its length field gives (padding cut off); valid with HasIPv4 or HasIPv6
 	L4   []byte // transport header to the end of L3; nil for fragments but the first
-	// Payload is the data behind the transport header; for IP packets of an unknown protocol what follows the IP header; for
-	// non-IP packets what follows the link-layer header.
+	// Payload is the data behind the transport header; nil for IP packets of an unknown protocol, as rules on content are
+	// not tried on those. For non-IP packets it is what follows the link-layer header.
 	Payload []byte
 
 	SrcMAC, DstMAC [6]byte
@@ -100,6 +102,14 @@ type Packet struct {
 	InnerProto                 uint8
 	InnerSrc, InnerDst         Addr
 	InnerSrcPort, InnerDstPort uint16
+
+	root     *Packet // packet of the frame that carries this one; nil for that itself
+	arp      []byte
+	fragHdr  uint16 // IPv6: offset of the fragment header in L3
+	fragPrev uint16 // IPv6: offset of the extension header before it, 0 when there is none
+	layers   uint8  // headers so far, those of the parents included
+	sums     uint8  // see sumL3Known
+	vjTCP    bool   // from a PPP frame with a Van Jacobson header
 }
 
 // TCP holds the fixed fields and options of a TCP header; valid with HasTCP.
@@ -201,6 +211,14 @@ func (p *Packet) Is(l Layer) bool { return p.Layers&l == l }
 
 // Has reports whether one of the given marks is set.
 func (p *Packet) Has(f Flags) bool { return p.Flags&f != 0 }
+
+// Root returns the packet of the frame that carries this one in tunnels or made it from fragments; nil for that itself. It is
+// valid as long as the packet.
+func (p *Packet) Root() *Packet { return p.root }
+
+// FragmentHeader returns where the IPv6 fragment header lies in L3, and where the extension header before it does (0
+// when that is the fixed header). It is valid with ExtFragment.
+func (p *Packet) FragmentHeader() (at, prev int) { return int(p.fragHdr), int(p.fragPrev) }
 
 // IsIP reports whether the packet has a valid IPv4 or IPv6 header.
 func (p *Packet) IsIP() bool { return p.Layers&(HasIPv4|HasIPv6) != 0 }

@@ -56,6 +56,7 @@ const (
 	FromFrame                           // a frame keyword found it
 	RateFiltered                        // rate_filter changed the action
 	Suppressed                          // counted, acted upon, not written
+	TxGuessed                           // Tx is the one that was under way: detect.guess-applayer-tx
 )
 
 // Alert is one rule that matched. It is valid until the next Inspect.

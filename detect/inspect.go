@@ -156,7 +156,7 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 	} else {
 		m |= maskNoPayload
 	}
-	if !p.Events.Empty() || u.AppEvents != 0 || u.App != nil && !u.App.Events.Empty() {
+	if !p.Events.Empty() || u.LayerEvents != 0 || u.App != nil && !u.App.Events.Empty() {
 		m |= maskEvents
 	}
 	if !pseudo && p.Is(decode.HasTCP) {

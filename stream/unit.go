@@ -12,16 +12,19 @@ type UnitFlags uint32
 
 // The marks of a Unit.
 const (
-	Established      UnitFlags = 1 << iota // the flow is established, in the sense of flow:established
-	InStream                               // the payload went into the TCP stream: stream rules judge it there
-	Pseudo                                 // made by the engine: no payload, no header rules
-	EndOfFlow                              // a pseudo packet: parsers got EOF, everything is inspected to its end
-	NoPacketInspect                        // no rule is run on it
-	NoPayloadInspect                       // rules that look into payload are not run
-	DetectFlush                            // a pseudo packet before a protocol change
-	ProtoJustKnown                         // the application protocol was found with this packet
-	BadStream                              // TCP tracking refused it (stream.drop-invalid, inline)
-	FirstInDir                             // the first packet of its direction
+	Established       UnitFlags = 1 << iota // the flow is established, in the sense of flow:established
+	InStream                                // the payload went into the TCP stream: stream rules judge it there
+	Pseudo                                  // made by the engine: no payload, no header rules
+	EndOfFlow                               // a pseudo packet: parsers got EOF, everything is inspected to its end
+	NoPacketInspect                         // no rule is run on it
+	NoPayloadInspect                        // rules that look into payload are not run
+	DetectFlush                             // a pseudo packet before a protocol change
+	ProtoJustKnown                          // the application protocol was found with this packet
+	BadStream                               // TCP tracking refused it (stream.drop-invalid, inline)
+	FirstInDir                              // the first packet of its direction
+	StreamEstablished                       // TCP: the session is established, or was
+	Modified                                // inline: the payload was changed in place
+	Tagged                                  // the tag keyword of a rule asks for the packet to be logged
 )
 
 // Action is what becomes of a packet and its flow. It only rises while a packet is judged.
@@ -71,25 +74,6 @@ var dropNames = [DropReasonCount]string{"", "decode error", "defrag error", "def
 
 func (r DropReason) String() string { return dropNames[r] }
 
-// AppEvent is something odd in how an application protocol was found; rules name it with app-layer-event.
-type AppEvent uint8
-
-// The events of protocol detection, as bits.
-const (
-	AppMismatchBothDirections AppEvent = 1 << iota
-	AppWrongDirectionFirstData
-	AppDetectOneDirection
-	AppDetectionSkipped
-	AppNoTLSAfterStartTLS
-	AppUnexpectedProtocol
-	AppEventCount = 6
-)
-
-// AppEventNames are the names of the events in rules and in EVE, by bit.
-var AppEventNames = [AppEventCount]string{"applayer_mismatch_protocol_both_directions", "applayer_wrong_direction_first_data",
-	"applayer_detect_protocol_only_one_direction", "applayer_proto_detection_skipped", "applayer_no_tls_after_starttls",
-	"applayer_unexpected_protocol"}
-
 // Unit is one packet, with what the stream engine found of it, on its way through detection and output. It belongs to the
 // worker and is valid until Engine.Done.
 type Unit struct {
@@ -102,10 +86,16 @@ type Unit struct {
 	App    *State // application state of the flow; nil = none
 	Action Action
 	Reason DropReason
-	// AppEvents is set by protocol detection when it ends with this packet.
-	AppEvents AppEvent
+	// LayerEvents is a set of LayerEvent bits.
+	LayerEvents uint8
+
+	// Bypassable says that nothing more of the TCP session is of interest.
+	Bypassable bool
 
 	engine *Engine
+	tcp    tcp.Context
+	added  bool // the payload went into the stream with this packet
+	looked bool // Raw was called
 }
 
 // Has reports whether one of the marks is set.
@@ -119,54 +109,75 @@ func (u *Unit) Drop(a Action, why DropReason) {
 	u.Action |= a
 }
 
+// LayerEvent marks an event of the application layer that no protocol owns, such as a protocol mismatch.
+func (u *Unit) LayerEvent(e LayerEvent) { u.LayerEvents |= 1 << e }
+
+// RawReady reports whether rules on the raw stream have something to look at in the packet's direction. It is cheap.
+func (u *Unit) RawReady() bool {
+	return u.tcp.Flow != nil && u.tcp.Flow.TCP != 0 && u.engine.tracker.RawReady(&u.tcp, u.Dir, u.added)
+}
+
 // Raw returns the part of the reassembled TCP stream in the packet's direction that rules on the raw stream look at now,
-// and its offset in the stream. ok is false when nothing is due. The same slice comes back until Engine.Done. Lent until then.
-func (u *Unit) Raw() (data []byte, offset uint64, ok bool) { return u.engine.raw(u) }
+// and its offset in the stream. Where bytes are missing there are several chunks: RawNext returns the others. ok is false
+// when nothing is due, or nothing more. Lent until the next call, or the end of the run.
+func (u *Unit) Raw() (data []byte, offset uint64, ok bool) {
+	if !u.RawReady() {
+		return nil, 0, false
+	}
+	u.looked = true
+	return u.engine.tracker.Raw(&u.tcp, u.Dir, true)
+}
+
+// RawNext returns the chunk behind the one that Raw or RawNext returned last.
+func (u *Unit) RawNext() (data []byte, offset uint64, ok bool) {
+	return u.engine.tracker.RawNext(&u.tcp, u.Dir)
+}
+
+// Tracker gives access to the stream's bytes, for output.
+func (u *Unit) Tracker() *tcp.Tracker { return u.engine.tracker }
 
 // Session is the TCP session of the flow; nil without one.
 func (u *Unit) Session() *tcp.Session { return u.engine.session(u) }
 
-// State is the application layer of one flow.
-type State struct {
-	Proto  *app.Protocol
-	ID     app.ProtoID
-	Parser app.Parser
-	Events app.EventSet // events of the flow that belong to no transaction
+// LayerEvent is an event of the application layer that no protocol owns. Rules name them with app-layer-event, EVE as
+// anomalies of the layer proto_detect.
+type LayerEvent uint8
 
-	index  uint32
-	minTx  uint64 // all transactions below are freed
-	fileID uint32 // number of the next file
-	eof    [2]bool
-	failed bool
-	txSeen uint64 // highest id counted
-}
+// The events, with their names in rules and EVE.
+const (
+	MismatchBothDirections LayerEvent = iota
+	WrongDirectionFirstData
+	DetectOnlyOneDirection
+	DetectionSkipped
+	NoTLSAfterSTARTTLS
+	UnexpectedProtocol
+	LayerEventCount
+)
 
-// Next returns the first live transaction with an id above after. Begin with 0.
-func (s *State) Next(after uint64) (app.Transaction, bool) {
-	if after < s.minTx {
-		after = s.minTx
+var layerEventNames = [LayerEventCount]string{"applayer_mismatch_protocol_both_directions", "applayer_wrong_direction_first_data",
+	"applayer_detect_protocol_only_one_direction", "applayer_proto_detection_skipped", "applayer_no_tls_after_starttls",
+	"applayer_unexpected_protocol"}
+
+func (e LayerEvent) String() string { return layerEventNames[e] }
+
+// LayerEventByName finds an event of the application layer by its name.
+func LayerEventByName(name string) (LayerEvent, bool) {
+	for e, n := range layerEventNames {
+		if n == name {
+			return LayerEvent(e), true
+		}
 	}
-	return s.Parser.Next(after)
+	return 0, false
 }
 
-// Complete is the progress value that means completion in a direction.
-func (s *State) Complete(d app.Dir) uint8 {
-	if n := len(s.Proto.States[d]); n > 0 {
-		return uint8(n - 1)
-	}
-	return 1
-}
-
-// Progress is how far a transaction is in a direction; a one-way transaction is complete in the other.
-func (s *State) Progress(tx *app.Tx, d app.Dir) uint8 {
-	if tx.OneWay && tx.Way != d {
-		return s.Complete(d)
-	}
-	return tx.Progress[d]
-}
-
-// Hooks let detection and output free what they keep by flow and transaction.
-type Hooks struct {
-	TxFree   func(u *flow.Flow, tx *app.Tx) // before a transaction is given back to its parser
-	FlowFree func(f *flow.Flow)             // after the flow record was written
+// Runner is what the engine runs on each packet, and tells what ends.
+type Runner interface {
+	// Run judges and logs a packet. Pseudo packets come the same way. The unit is valid until it returns.
+	Run(u *Unit)
+	// FlowEnd writes the flow's record. s is nil without an application layer.
+	FlowEnd(f *flow.Flow, s *State, t *tcp.Session)
+	// TxFree comes before a transaction is given back to its parser.
+	TxFree(f *flow.Flow, tx *app.Tx)
+	// FlowFree comes before the flow's record is freed, after FlowEnd.
+	FlowFree(f *flow.Flow)
 }

@@ -44,16 +44,14 @@ func appLayerEvent() detect.Keyword {
 		if strings.Contains(v, ".") {
 			return b.Event(v)
 		}
-		for i, n := range stream.AppEventNames {
-			if n == v {
-				b.Match("app-layer-event", appEvent{stream.AppEvent(1 << i)}, detect.NeedEvents)
-				return nil
-			}
+		if e, ok := stream.LayerEventByName(v); ok {
+			b.Match("app-layer-event", layerEvent{e}, detect.NeedEvents)
+			return nil
 		}
 		return problem("app-layer-event keyword supplied with unknown event \"" + v + "\"")
 	}}
 }
 
-type appEvent struct{ e stream.AppEvent }
+type layerEvent struct{ e stream.LayerEvent }
 
-func (m appEvent) Match(c *detect.Ctx) bool { return c.Unit.AppEvents&m.e != 0 }
+func (m layerEvent) Match(c *detect.Ctx) bool { return c.Unit.LayerEvents&(1<<m.e) != 0 }

@@ -15,6 +15,7 @@ func All() []detect.Keyword {
 			threshold(), detectionFilter(), streamSize(), tag(), bypass(),
 			uricontent(), pktData(), rawbytes(), replace(),
 		},
+		header(),
 		files(),
 	)
 }

@@ -85,20 +85,23 @@ func Parse(data []byte, name string) (*Tree, []Warning, error) {
 	return t, l.warnings, nil
 }
 
-// LoadAt reads another file into the tree below the dotted path, as a tenant's configuration is.
+// LoadAt reads another file into the tree below the dotted path, as a tenant's configuration is, or at the root if
+// the path is empty. On an error the tree may have part of it.
 func (t *Tree) LoadAt(path, file string) ([]Warning, error) {
-	n := t.root
-	for p := range strings.SplitSeq(path, ".") {
-		if p == "" {
-			return nil, fmt.Errorf("key %q has an empty part", path)
+	n, depth := t.root, 0
+	if path != "" {
+		for p := range strings.SplitSeq(path, ".") {
+			if depth++; p == "" || depth > maxDepth {
+				return nil, fmt.Errorf("key %q has an empty part or too many", path)
+			}
+			n = n.reach(p)
 		}
-		n = n.reach(p)
 	}
 	if t.base == "" {
 		t.base = filepath.Dir(file)
 	}
 	l := &loader{tree: t}
-	err := l.file(n, file, strings.Count(path, ".")+1)
+	err := l.file(n, file, depth)
 	return l.warnings, err
 }
 
@@ -247,9 +250,6 @@ func (l *loader) decode(data []byte) (top *yaml.Node, err error) {
 			top, err = nil, l.errorf(0, "cannot parse as YAML: %v", r)
 		}
 	}()
-	if line := tooDeep(data); line > 0 {
-		return nil, l.errorf(line, "nested deeper than %d", maxDepth)
-	}
 	var doc yaml.Node
 	err = yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc)
 	if errors.Is(err, io.EOF) {
@@ -267,24 +267,6 @@ func (l *loader) decode(data []byte) (top *yaml.Node, err error) {
 		return nil, nil
 	}
 	return doc.Content[0], nil
-}
-
-// tooDeep returns the first line that opens more brackets than a configuration can nest, or 0. It is
-// coarse, and there only to spare the YAML package input that costs it quadratic time.
-func tooDeep(data []byte) int {
-	line, open := 1, 0
-	for _, c := range data {
-		switch c {
-		case '\n':
-			line++
-			open = 0
-		case '[', '{':
-			if open++; open > 16*maxDepth {
-				return line
-			}
-		}
-	}
-	return 0
 }
 
 func isNull(y *yaml.Node) bool {

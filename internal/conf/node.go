@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -150,6 +151,44 @@ func (n *Node) elementNamed(name string) *Node {
 	for _, e := range n.children {
 		if c := e.child("interface"); c != nil && c.value == name {
 			return e
+		}
+	}
+	return nil
+}
+
+// Entries goes through a list of things that have a name and perhaps options, as outputs and their types are:
+// "- eve-log: {...}" gives the name and the mapping, "- dns" the name and nil.
+func (n *Node) Entries() iter.Seq2[string, *Node] {
+	return func(yield func(string, *Node) bool) {
+		for _, e := range n.Children() {
+			if e.hasValue && !yield(e.value, e.child(mangle(e.value))) {
+				return
+			}
+		}
+	}
+}
+
+// Interface returns the element of a list whose interface key has this name, and the element that holds the
+// defaults. Either can be nil.
+func (n *Node) Interface(name string) (own, def *Node) {
+	for _, e := range n.Children() {
+		switch v := e.Child("interface").Str(""); {
+		case v == "":
+		case v == name && own == nil:
+			own = e
+		case v == "default" && def == nil:
+			def = e
+		}
+	}
+	return own, def
+}
+
+// First returns the node at the path below the first of the nodes that has it, or nil. It is for settings with a
+// place for defaults.
+func First(path string, nodes ...*Node) *Node {
+	for _, n := range nodes {
+		if c := n.Get(path); c != nil {
+			return c
 		}
 	}
 	return nil

@@ -64,13 +64,15 @@ func (n *Node) reach(part string) *Node {
 		}
 		return e.firstKey(name)
 	}
-	if index && len(n.children) == 0 && !n.hasValue {
+	if index && len(n.children) == 0 {
 		n.list = true
 	}
 	c := n.add(&Node{name: name, file: "--set"})
-	if n.parent != nil && n.parent.list && !index && !n.hasValue {
-		n.element = true
-		n.set(name)
+	if n.parent != nil && n.parent.list && !index {
+		if !n.hasValue {
+			n.set(name)
+		}
+		n.element = n.element || n.value == name
 	}
 	return c
 }

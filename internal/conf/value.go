@@ -178,11 +178,16 @@ func oneOf(s string, words ...string) bool {
 // ParseInt reads an integer in C's notation: decimal, 0x for hexadecimal, a leading 0 for octal.
 func ParseInt(s string) (int64, bool) {
 	s = strings.TrimLeft(s, " \t\n\v\f\r")
-	if strings.ContainsAny(s, "_bBoO") && !strings.HasPrefix(strings.ToLower(strings.TrimLeft(s, "+-")), "0x") || strings.Contains(s, "_") {
-		return 0, false // Go's own notations
+	// Go has notations of its own: 1_000, 0b1, 0o7.
+	lower := strings.ToLower(strings.TrimLeft(s, "+-"))
+	if strings.Contains(s, "_") || strings.HasPrefix(lower, "0b") || strings.HasPrefix(lower, "0o") {
+		return 0, false
 	}
 	i, err := strconv.ParseInt(s, 0, 64)
-	return i, err == nil
+	if err != nil {
+		return 0, false
+	}
+	return i, true
 }
 
 // ParseSize reads a number of bytes: digits with an optional fraction, and optionally kb, mb or gb in
@@ -217,12 +222,11 @@ func ParseSize(s string) (uint64, bool) {
 	default:
 		return 0, false
 	}
+	if u, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return u, true // exact above 2^53
+	}
 	if f >= 1<<64 {
 		return 0, false
-	}
-	if unit == "" && !strings.Contains(s, ".") { // exact above 2^53
-		u, err := strconv.ParseUint(s, 10, 64)
-		return u, err == nil
 	}
 	return uint64(f), true
 }

@@ -2,6 +2,7 @@ package jsonw
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -308,6 +309,34 @@ func FuzzBuilder(f *testing.F) {
 			t.Fatal("raw control characters")
 		}
 	})
+}
+
+// Every byte, at every place of the eight that are looked at together.
+func TestEveryByte(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			v := []byte(strings.Repeat("~", 20))
+			v[at] = byte(c)
+			var want string
+			switch {
+			case c >= 0x80:
+				want = fmt.Sprintf(`\\x%02x`, c)
+			case c == '"' || c == '\\':
+				want = "\\" + string(rune(c))
+			case c >= 0x20:
+				want = string(rune(c))
+			default:
+				named := map[int]string{'\b': `\b`, '\t': `\t`, '\n': `\n`, '\f': `\f`, '\r': `\r`}
+				if want = named[c]; want == "" {
+					want = fmt.Sprintf(`\u%04x`, c)
+				}
+			}
+			want = `"` + strings.Repeat("~", at) + want + strings.Repeat("~", 19-at) + `"`
+			if got := string(AppendQuoted(nil, v)); got != want {
+				t.Fatalf("byte %#x at %d: %s, want %s", c, at, got, want)
+			}
+		}
+	}
 }
 
 func BenchmarkStr(b *testing.B) {

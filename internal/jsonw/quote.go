@@ -21,7 +21,7 @@ var escapes = [256]byte{
 // from 0x80 becomes the text \xNN. Slashes and DEL are not escaped.
 func AppendQuoted[T []byte | string](dst []byte, v T) []byte {
 	dst = append(dst, '"')
-	dst = appendEscaped(dst, v, isUTF8(v))
+	dst = appendEscaped(dst, v)
 	return append(dst, '"')
 }
 
@@ -35,24 +35,52 @@ func isUTF8[T []byte | string](v T) bool {
 	return false
 }
 
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plain reports whether eight bytes, in any order, all stand for themselves: none is a control, a quote, a
+// backslash or above ASCII.
+func plain(x uint64) bool {
+	quote, slash := x^('"'*ones), x^('\\'*ones)
+	return (x|(x-0x20*ones)|(quote-ones)&^quote|(slash-ones)&^slash)&highs == 0
+}
+
 // appendEscaped appends v without quotes.
-func appendEscaped[T []byte | string](dst []byte, v T, valid bool) []byte {
+func appendEscaped[T []byte | string](dst []byte, v T) []byte {
 	done := 0
-	for i := 0; i < len(v); i++ {
-		c := v[i]
-		e := escapes[c]
-		if e == 0 && (c < utf8.RuneSelf || valid) {
+	checked, valid := false, false
+	for i := 0; i < len(v); {
+		if i+8 <= len(v) && plain(uint64(v[i])|uint64(v[i+1])<<8|uint64(v[i+2])<<16|uint64(v[i+3])<<24|
+			uint64(v[i+4])<<32|uint64(v[i+5])<<40|uint64(v[i+6])<<48|uint64(v[i+7])<<56) {
+			i += 8
 			continue
 		}
-		dst = append(dst, v[done:i]...)
-		done = i + 1
-		switch {
-		case e == 'u':
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		case e != 0:
-			dst = append(dst, '\\', e)
-		default:
-			dst = append(dst, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		for end := min(i+8, len(v)); i < end; i++ {
+			c := v[i]
+			e := escapes[c]
+			if e == 0 {
+				if c < utf8.RuneSelf {
+					continue
+				}
+				if !checked {
+					checked, valid = true, isUTF8(v)
+				}
+				if valid {
+					continue
+				}
+			}
+			dst = append(dst, v[done:i]...)
+			done = i + 1
+			switch e {
+			case 0:
+				dst = append(dst, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			case 'u':
+				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			default:
+				dst = append(dst, '\\', e)
+			}
 		}
 	}
 	return append(dst, v[done:]...)
@@ -68,7 +96,7 @@ func appendLimited(dst, v []byte, limit int) []byte {
 	more := len(v) - limit
 	v = v[:limit]
 	dst = append(dst, '"')
-	dst = appendEscaped(dst, v, isUTF8(v))
+	dst = appendEscaped(dst, v)
 	dst = append(dst, "[truncated "...)
 	dst = strconv.AppendInt(dst, int64(more), 10)
 	dst = append(dst, " additional byte"...)

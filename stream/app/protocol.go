@@ -21,6 +21,7 @@ type Protocol struct {
 	Name      string    // in rules and configuration: "http1", "dns", "tls"
 	Aliases   []string  // other names in rules
 	EVE       string    // event_type and app_proto in EVE: "http"; empty = Name
+	AppProto  string    // app_proto in EVE, where it is not that of EVE: "http2"
 	Section   string    // below app-layer.protocols; empty = Name. It may differ by transport: "dns.tcp" is found by itself
 	Transport Transport // where it is spoken
 	Off       bool      // not enabled unless configured
@@ -48,8 +49,12 @@ type Protocol struct {
 
 	// Log writes the protocol's object (without its key) into EVE; nil = no event. It returns false for nothing to log.
 	Log func(tx Transaction, w *jsonw.Builder, o *LogOptions) bool
+	// Beside writes members that stand beside the protocol's object, with their keys, such as "email" of SMTP; nil = none.
+	Beside func(tx Transaction, w *jsonw.Builder, o *LogOptions)
 	// LogAt is the progress from which a transaction is logged, by Dir; 0 = when complete.
 	LogAt [2]uint8
+	// PrepareLog reads the event type's configuration once (nil-safe); what it returns becomes LogOptions.Flags.
+	PrepareLog func(n *conf.Node, warn func(format string, args ...any)) uint64
 	// Meta writes the object that alerts and files carry; nil = Log.
 	Meta func(tx Transaction, w *jsonw.Builder, o *LogOptions) bool
 	// Rules is the text of the protocol's event rules, none by default.
@@ -76,6 +81,9 @@ type LogOptions struct {
 	Dir      Dir    // direction of the packet that caused the record
 	Alert    bool   // the object goes into an alert, not into an event of its own
 	Flags    uint64 // the protocol's own, prepared by PrepareLog
+	// Part counts the events that the transaction makes, from 0. Log sets More if it wants to be called for another one.
+	Part int
+	More bool
 }
 
 // Pattern recognises a protocol by bytes near the start of a direction.
@@ -149,6 +157,8 @@ type Buffer struct {
 	Stream func(tx Transaction, d Dir) *file.Stream
 	// Check validates contents at load, such as capital letters in a normalised host; nil = none.
 	Check func(content []byte, nocase bool) error
+	// Rewrite changes contents at load, for buffers that are all in one case; nil = none.
+	Rewrite func(content []byte) []byte
 }
 
 // Bytes describes a buffer of one byte string. get returns nil when it is absent.

@@ -1,0 +1,142 @@
+// Command sentinel is the Sentinel intrusion detection and prevention engine. Its options are Suricata's.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"sentinel"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the whole program, for main and for the tests of the command line. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 {
+		if f, ok := subcommands[args[0]]; ok {
+			return f(args[1:], stdout, stderr)
+		}
+	}
+	o, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		usage(stdout, o)
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "sentinel: %v\nTry 'sentinel --help'.\n", err)
+		return 1
+	}
+	if f := o.report(); f != nil {
+		return finish(f(stdout), stderr)
+	}
+	return o.engine(stdout, stderr)
+}
+
+// finish prints an error once and makes it an exit status.
+func finish(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintf(stderr, "sentinel: %s\n", line)
+	}
+	return 1
+}
+
+// engine runs the engine as the options say.
+func (o *options) engine(stdout, stderr io.Writer) int {
+	log, err := newLog(o, stderr)
+	if err != nil {
+		return finish(err, stderr)
+	}
+	defer log.close()
+	opt, err := o.library(log)
+	if err != nil {
+		return finish(err, stderr)
+	}
+	if len(o.keywordsFatal) > 0 {
+		opt.StrictKeywords = o.keywordsFatal
+	}
+	e, err := sentinel.New(opt)
+	if err != nil {
+		return log.fatal(err)
+	}
+	log.file(e.Config().Root(), e.LogDir())
+	e.ReportLoaded()
+	if o.dumpConfig {
+		return finish(errors.Join(e.Config().Dump(stdout), e.Close()), stderr)
+	}
+	if o.test {
+		if err := e.Close(); err != nil {
+			return log.fatal(err)
+		}
+		log.notice("Configuration provided was successfully loaded. Exiting.")
+		return 0
+	}
+	sources, err := o.open(e)
+	if err != nil {
+		return log.fatal(errors.Join(err, e.Close()))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	signals := o.signals(e, log)
+	defer signals()
+	progress := newProgress(stderr, sources, o.quiet)
+	err = e.Run(ctx, sources...)
+	progress.stop()
+	for _, s := range sources {
+		err = errors.Join(err, s.Close())
+	}
+	sum := e.Summary()
+	err = errors.Join(err, e.Close())
+	if !o.quiet {
+		if werr := printSummary(stdout, sum, e); werr != nil {
+			err = errors.Join(err, fmt.Errorf("cannot write to standard output: %w", werr))
+		}
+	}
+	if err != nil {
+		return log.fatal(err)
+	}
+	return 0
+}
+
+// signals lets SIGUSR2 reload the rules and SIGHUP open the logs anew. The result ends that.
+func (o *options) signals(e *sentinel.Engine, log *engineLog) func() {
+	c := make(chan os.Signal, 4)
+	signal.Notify(c, syscall.SIGUSR2, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for s := range c {
+			switch s {
+			case syscall.SIGUSR2:
+				log.notice("rule reload starting")
+				if err := e.Reload(); err != nil {
+					log.error("rule reload failed, the present rules go on: " + err.Error())
+					continue
+				}
+				e.ReportLoaded()
+				log.notice("rule reload complete")
+			case syscall.SIGHUP:
+				if err := e.Reopen(); err != nil {
+					log.error(err.Error())
+				}
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(c)
+		close(c)
+		<-done
+	}
+}

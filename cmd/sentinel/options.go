@@ -1,0 +1,202 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"sentinel"
+	"sentinel/capture"
+	"sentinel/capture/afpacket"
+	"sentinel/capture/pcapfile"
+	"sentinel/stream"
+)
+
+// options are the command line.
+type options struct {
+	flags *pflag.FlagSet
+
+	config, rulesOnly, rulesToo string
+	pcap, logDir, checksums     string
+	include, set                []string
+	runmode, dataDir            string
+	afpacket                    string
+	keywordsFatal               string
+	listKeywords                string
+	verbose                     int
+	test, version, quiet        bool
+	noDetection, strict         bool
+	ips, noRandom               bool
+	recursive, continuous       bool
+	dumpConfig, buildInfo       bool
+	listProtos, listHooks       bool
+	workers                     int
+	filter                      string
+	filterFile                  string
+
+	lossAt, reassemblyAt, sessionAt, flowAt, defragAt uint64
+	errorTS, errorTC                                  int64
+	alertQueue                                        bool
+}
+
+// selectFirst is the value of a capture option without an argument: the interfaces of the configuration.
+const selectFirst = "\x00config"
+
+func parse(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	f := pflag.NewFlagSet("sentinel", pflag.ContinueOnError)
+	o.flags = f
+	f.SetOutput(io.Discard)
+	f.SortFlags = false
+	f.StringVarP(&o.config, "config", "c", "", "configuration `FILE` (suricata.yaml)")
+	f.StringVarP(&o.pcap, "read", "r", "", "read a capture `FILE`, a folder of them, or - for standard input")
+	f.StringVarP(&o.rulesOnly, "rules-exclusive", "S", "", "load this rule `FILE` instead of those of the configuration")
+	f.StringVarP(&o.rulesToo, "rules", "s", "", "load this rule `FILE` besides those of the configuration")
+	f.StringVarP(&o.logDir, "log-dir", "l", "", "write logs into this `FOLDER`")
+	f.StringVarP(&o.checksums, "checksums", "k", "", "verify checksums: all, none or auto (`MODE`)")
+	f.BoolVarP(&o.test, "test", "T", false, "test configuration and rules, then exit")
+	f.CountVarP(&o.verbose, "verbose", "v", "say more; -vv and -vvv still more")
+	f.BoolVarP(&o.version, "version", "V", false, "print the version")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress, no summary")
+	f.StringArrayVar(&o.set, "set", nil, "set a configuration value, as in `KEY=VALUE`; repeatable")
+	f.StringArrayVar(&o.include, "include", nil, "read this configuration `FILE` too; repeatable")
+	f.StringVar(&o.runmode, "runmode", "", "single, autofp or workers (`MODE`)")
+	f.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers of autofp; 0 is one a core")
+	f.BoolVar(&o.noDetection, "disable-detection", false, "run no rules")
+	f.BoolVar(&o.strict, "init-errors-fatal", false, "fail on an error in rules or configuration")
+	f.StringVar(&o.keywordsFatal, "strict-rule-keywords", "", "fail on errors of these keywords, all without `LIST`")
+	f.Lookup("strict-rule-keywords").NoOptDefVal = "all"
+	f.BoolVar(&o.ips, "simulate-ips", false, "judge as if inline")
+	f.StringVar(&o.afpacket, "af-packet", "", "capture from this `INTERFACE` through AF_PACKET, from those of the configuration without")
+	f.Lookup("af-packet").NoOptDefVal = selectFirst
+	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
+	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
+	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
+	f.BoolVar(&o.noRandom, "no-random", false, "no random choice anywhere: runs are repeatable")
+	f.StringVar(&o.dataDir, "data-dir", "", "`FOLDER` for state and caches")
+	f.StringVar(&o.listKeywords, "list-keywords", "", "list the rule keywords; =csv for a table, or =NAME for one (`FORM`)")
+	f.Lookup("list-keywords").NoOptDefVal = "all"
+	f.BoolVar(&o.listProtos, "list-app-layer-protos", false, "list the application protocols")
+	f.BoolVar(&o.listHooks, "list-app-layer-hooks", false, "list the rule hooks of the application protocols")
+	f.BoolVar(&o.buildInfo, "build-info", false, "print how the program was built")
+	f.BoolVar(&o.dumpConfig, "dump-config", false, "print the configuration as read, then exit")
+	f.Uint64Var(&o.lossAt, "simulate-packet-loss", 0, "lose packet `NUMBER`")
+	f.Uint64Var(&o.reassemblyAt, "simulate-packet-tcp-reassembly-memcap", 0, "no memory for the segment of packet `NUMBER`")
+	f.Uint64Var(&o.sessionAt, "simulate-packet-tcp-ssn-memcap", 0, "no memory for the session of packet `NUMBER`")
+	f.Uint64Var(&o.flowAt, "simulate-packet-flow-memcap", 0, "no memory for the flow of packet `NUMBER`")
+	f.Uint64Var(&o.defragAt, "simulate-packet-defrag-memcap", 0, "no memory for the fragment of packet `NUMBER`")
+	f.Int64Var(&o.errorTS, "simulate-applayer-error-at-offset-ts", -1, "parsers fail at this `OFFSET` to the server")
+	f.Int64Var(&o.errorTC, "simulate-applayer-error-at-offset-tc", -1, "parsers fail at this `OFFSET` to the client")
+	f.BoolVar(&o.alertQueue, "simulate-alert-queue-realloc-failure", false, "no memory for more alerts")
+	f.MarkHidden("simulate-alert-queue-realloc-failure")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.filter = strings.Join(f.Args(), " ")
+	switch o.checksums {
+	case "", "all", "none", "auto":
+	default:
+		return o, fmt.Errorf("-k %s: use all, none or auto", o.checksums)
+	}
+	if o.rulesOnly != "" && o.rulesToo != "" {
+		return o, errors.New("-s and -S exclude each other")
+	}
+	return o, nil
+}
+
+func usage(w io.Writer, o *options) {
+	fmt.Fprintf(w, `Sentinel %s - intrusion detection and prevention, with Suricata's rules and configuration
+
+  sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
+  sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
+  sentinel -T -c suricata.yaml                    test configuration and rules
+
+Options:
+%s`, sentinel.Version, o.flags.FlagUsagesWrapped(110))
+}
+
+// library turns the command line into the library's options.
+func (o *options) library(log *engineLog) (sentinel.Options, error) {
+	opt := sentinel.Options{
+		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict,
+		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
+		Workers: o.workers, RunMode: o.runmode, Log: log.Logger,
+		Simulate: stream.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
+			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]int64{o.errorTS, o.errorTC}, AlertQueue: o.alertQueue},
+	}
+	if o.checksums == "auto" {
+		opt.Checksums = ""
+	}
+	if o.rulesOnly != "" {
+		opt.RuleFiles = []string{o.rulesOnly}
+	}
+	if o.rulesToo != "" {
+		opt.MoreRuleFiles = []string{o.rulesToo}
+	}
+	if o.logDir != "" {
+		st, err := os.Stat(o.logDir)
+		if err != nil {
+			return opt, fmt.Errorf("-l %s: %w", o.logDir, errors.Unwrap(err))
+		}
+		if !st.IsDir() {
+			return opt, fmt.Errorf("-l %s: not a folder", o.logDir)
+		}
+	}
+	return opt, nil
+}
+
+// open opens what the command line says to read from.
+func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
+	filter, err := o.bpf()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.pcap != "" && o.afpacket != "":
+		return nil, errors.New("-r and --af-packet exclude each other")
+	case o.pcap != "":
+		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(), Recursive: o.recursive, Continuous: o.continuous,
+			Report: func(err error) { e.Warn(err.Error()) }})
+		if err != nil {
+			return nil, err
+		}
+		return []capture.Source{s}, nil
+	case o.afpacket != "":
+		return o.openAFPacket(e, filter)
+	}
+	return nil, errors.New("nothing to read from: use -r FILE or --af-packet[=INTERFACE]")
+}
+
+func (o *options) openAFPacket(e *sentinel.Engine, filter *program) ([]capture.Source, error) {
+	names, err := e.Interfaces("af-packet", o.afpacket, selectFirst)
+	if err != nil {
+		return nil, err
+	}
+	var all []capture.Source
+	for i, name := range names {
+		opt, err := e.AFPacketOptions(name)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(all))
+		}
+		opt.Index = uint16(i)
+		opt.BPF = filter.kernel()
+		s, err := afpacket.Open(opt)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(all))
+		}
+		all = append(all, s...)
+	}
+	return all, nil
+}
+
+func closeAll(list []capture.Source) error {
+	var errs []error
+	for _, s := range list {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}

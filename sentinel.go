@@ -1,0 +1,480 @@
+// Package sentinel is the Sentinel engine as a Go library: an intrusion detection and prevention engine that reads
+// Suricata's rules and configuration and writes EVE JSON.
+//
+// An Engine is made from a configuration and rules, runs over capture sources or over packets that the program injects, and
+// tells what it sees as EVE events:
+//
+//	e, err := sentinel.New(sentinel.Options{
+//		Rules:   `alert http any any -> any any (msg:"login page"; http.uri; content:"/login"; sid:1;)`,
+//		OnEvent: func(line []byte) { fmt.Printf("%s", line) },
+//	})
+//	...
+//	err = e.Inject(frame, capture.LinkEthernet, time.Now())
+//	err = e.Close()
+package sentinel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"sentinel/capture"
+	"sentinel/detect"
+	"sentinel/etc"
+	"sentinel/eve"
+	"sentinel/internal/conf"
+	"sentinel/stream"
+	"sentinel/stream/app"
+	"sentinel/stream/app/all"
+)
+
+// Version is the release of the engine; BehavesLike is the Suricata release whose behaviour it follows.
+const (
+	Version     = "0.1.0"
+	BehavesLike = "9.0.0"
+)
+
+// Options say what an Engine is made of. The zero value is an engine with the built-in configuration and no rules, which
+// writes nothing to disk.
+type Options struct {
+	ConfigFile string   // a suricata.yaml; empty = Config, or the built-in configuration
+	Config     []byte   // the text of one; ignored with ConfigFile
+	Include    []string // more files, read after it
+	Set        []string // "key=value", final
+
+	RuleFiles     []string // instead of rule-files
+	MoreRuleFiles []string // besides rule-files
+	Rules         string   // text of rules, besides all files
+	NoDetection   bool     // no rules are run
+	// Strict makes every error in rules or configuration an error of New (--init-errors-fatal).
+	Strict bool
+	// StrictKeywords makes errors of these keywords fatal where the rule would be refused ("all" = every keyword).
+	StrictKeywords string
+
+	LogDir    string // where output goes; empty = default-log-dir with NoLogs false
+	NoLogs    bool   // write no files, only tell OnEvent
+	DataDir   string // state and caches; empty = the user's cache folder
+	Checksums string // "all", "none", or "" = as configured
+
+	IPS      bool // verdicts are carried out (or would be: --simulate-ips)
+	Simulate stream.Simulate
+	NoRandom bool // no random choice anywhere, for repeatable runs
+
+	Workers int    // for RunMode autofp and workers; 0 = one a core
+	RunMode string // "single", "autofp", "workers"; empty = chosen by source
+
+	// OnEvent is told every EVE line, with its newline. It is called from workers, at any time, one line at a time; the
+	// slice is lent for the call.
+	OnEvent func(line []byte)
+	// Log takes the engine's own messages; the zero Logger drops them.
+	Log zerolog.Logger
+	// ConfigErrors are not fatal unless Strict: they are logged.
+}
+
+// Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
+// one at a time.
+type Engine struct {
+	opt      Options
+	log      zerolog.Logger
+	tree     *conf.Tree
+	set      *settings
+	reg      *app.Registry
+	ips      bool
+	detects  bool
+	seed     uint64
+	ruleset  atomic.Pointer[detect.Ruleset]
+	shared   *detect.Shared
+	names    *detect.Names
+	expect   *stream.Expectations
+	out      *eve.Output
+	counters *counters
+	loaded   atomic.Pointer[Loaded]
+	reloads  sync.Mutex
+	gen      uint32
+	started  time.Time
+
+	mu        sync.Mutex
+	workers   []*worker
+	receivers []*receiver
+	sources   []capture.Source
+	inject    *worker // of Inject
+	injected  [1]capture.Frame
+	number    uint64
+	running   atomic.Bool
+	closed    bool
+	file      atomic.Pointer[string]
+	statsStop chan struct{}
+	statsDone chan struct{}
+}
+
+// New makes an engine. What is wrong with rules or configuration but can be passed over is logged; with Options.Strict it is
+// an error. The error joins all that was found.
+func New(o Options) (*Engine, error) {
+	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations()}
+	e.seed = rand.Uint64() | 1
+	if o.NoRandom {
+		e.seed = 1
+	}
+	if err := e.configure(); err != nil {
+		return nil, err
+	}
+	e.counters = newCounters(e.reg, e.set, e.ips)
+	var err error
+	if e.out, err = eve.Open(eve.Options{
+		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,
+		File: e.captureFile, OnEvent: o.OnEvent, Log: e.log, Detection: e.detects,
+	}); err != nil {
+		return nil, err
+	}
+	if e.detects {
+		e.names = detect.NewNames()
+		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		if err := e.load(); err != nil {
+			return nil, errors.Join(err, e.out.Close())
+		}
+	}
+	e.startStats()
+	return e, nil
+}
+
+// configure reads the configuration.
+func (e *Engine) configure() error {
+	o := &e.opt
+	var warnings []conf.Warning
+	var err error
+	switch {
+	case o.ConfigFile != "":
+		e.tree, warnings, err = conf.Load(o.ConfigFile, conf.Options{Include: o.Include})
+	case o.Config != nil:
+		e.tree, warnings, err = conf.Parse(o.Config, "configuration")
+	default:
+		e.tree, warnings, err = conf.Parse(etc.Config, "built-in configuration")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	for _, s := range o.Set {
+		if err := e.tree.Set(s); err != nil {
+			return fmt.Errorf("--set %s: %w", s, err)
+		}
+	}
+	for _, w := range warnings {
+		e.log.Warn().Msg(w.String())
+	}
+	e.checkKeys()
+	root := e.tree.Root()
+	var errs []error
+	if e.set, errs = readSettings(root, e.ips); len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	switch o.Checksums {
+	case "none":
+		e.set.checksum = checksumsNone
+	case "all":
+		e.set.checksum = checksumsAll
+	}
+	e.reg = app.NewRegistry(all.Protocols(), func(p *app.Protocol) bool {
+		_, tcp := stream.ProtocolEnabled(root, p, "tcp")
+		_, udp := stream.ProtocolEnabled(root, p, "udp")
+		return p.Transport&app.TCP != 0 && tcp || p.Transport&app.UDP != 0 && udp
+	})
+	return nil
+}
+
+// LogDir is where output goes.
+func (e *Engine) LogDir() string {
+	switch {
+	case e.opt.LogDir != "":
+		return e.opt.LogDir
+	case e.opt.ConfigFile != "" && e.set.logDir != "":
+		return e.set.logDir
+	}
+	return "."
+}
+
+// Config returns the configuration as read, for --dump-config.
+func (e *Engine) Config() *conf.Tree { return e.tree }
+
+func (e *Engine) captureFile() string {
+	if s := e.file.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
+
+// streamConfig is the configuration of a worker's stream engine.
+func (e *Engine) streamConfig() stream.Config {
+	s := e.set
+	c := stream.Config{
+		Registry: e.reg, Root: e.tree.Root(), Flow: s.flow, TCP: s.tcp, Defrag: s.defrag,
+		Detection: e.detects, IPS: e.ips, Files: e.out.FileFlags(),
+		Wants:              e.wants,
+		Warn:               func(f string, a ...any) { e.log.Warn().Msgf(f, a...) },
+		FlowMemcapPolicy:   s.flowMemcap,
+		DefragMemcapPolicy: s.defragMemcap,
+		AppErrorPolicy:     s.appError,
+		MidstreamPolicy:    s.midstream, SessionMemcapPolicy: s.sessionMemcap, ReassemblyMemcapPolicy: s.reassembly,
+		Simulate:  e.opt.Simulate,
+		Expect:    e.expect,
+		Checksums: stream.Checksums(s.checksum),
+	}
+	c.Flow.Seed = e.seed
+	c.TCP.DetectOff = !e.detects
+	if !e.opt.NoRandom {
+		c.Random = e.seed
+	}
+	return c
+}
+
+// wants says what rules or outputs need that protocols compute only on demand.
+func (e *Engine) wants(what string) bool {
+	if rs := e.ruleset.Load(); rs != nil && rs.Wants(what) {
+		return true
+	}
+	return e.out.Wants(what)
+}
+
+// Inject takes one packet all the way: it is judged, and events go out, before Inject returns. The bytes are not kept. It
+// reports whether the packet would pass (always true without Options.IPS).
+func (e *Engine) Inject(b []byte, link capture.LinkType, at time.Time) (pass bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false, errors.New("the engine is closed")
+	}
+	if e.inject == nil {
+		if e.inject, err = e.newWorker(len(e.workers)); err != nil {
+			return false, err
+		}
+		e.workers = append(e.workers, e.inject)
+	}
+	e.number++
+	e.injected[0] = capture.Frame{Data: b[:len(b):len(b)], Time: at.UnixNano(), WireLen: uint32(len(b)), Link: link}
+	e.inject.batch(e.injected[:], e.number)
+	pass = e.injected[0].Verdict != capture.Drop
+	e.injected[0].Data = nil
+	return pass, e.out.Err()
+}
+
+// Run reads the sources to their end, or until ctx is done, and ends all flows. Sources of one call belong together: the
+// queues of an interface, or one file. It returns the first error of a source; what was read before it is kept.
+func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
+	if len(sources) == 0 {
+		return errors.New("nothing to read from")
+	}
+	if !e.running.CompareAndSwap(false, true) {
+		return errors.New("the engine is running already")
+	}
+	defer e.running.Store(false)
+	n := e.opt.Workers
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	mode := e.opt.RunMode
+	if mode == "" {
+		mode = e.set.runmode
+	}
+	_, finite := sources[0].(capture.Clock)
+	switch {
+	case mode == "":
+		mode = "autofp"
+		if !finite {
+			mode = "workers"
+		}
+	case mode != "single" && mode != "autofp" && mode != "workers":
+		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
+	}
+	e.mu.Lock()
+	e.sources = sources
+	e.mu.Unlock()
+	var err error
+	switch {
+	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
+		err = e.runWorkers(ctx, sources)
+	case mode == "single" || n == 1:
+		err = e.runWorkers(ctx, sources[:1])
+	default:
+		err = e.runHandoff(ctx, sources, n)
+	}
+	if werr := e.out.Err(); werr != nil && err == nil {
+		err = werr
+	}
+	return err
+}
+
+// runWorkers gives each source a worker that reads it itself.
+func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error {
+	workers := make([]*worker, len(sources))
+	for i := range sources {
+		w, err := e.newWorker(i)
+		if err != nil {
+			return err
+		}
+		workers[i] = w
+	}
+	e.attach(workers, nil)
+	errs := make([]error, len(sources))
+	var wg sync.WaitGroup
+	for i, w := range workers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			errs[i] = w.read(ctx, sources[i])
+		}()
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// read is a worker's loop over a source of its own.
+func (w *worker) read(ctx context.Context, s capture.Source) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	setPanicOnFault()
+	w.pub.source = s
+	described, _ := s.(capture.Described)
+	clock, _ := s.(capture.Clock)
+	frames := make([]capture.Frame, loanFrames)
+	number := uint64(1)
+	for ctx.Err() == nil {
+		n, err := s.Read(ctx, frames)
+		if n > 0 {
+			if described != nil {
+				w.e.setFile(described.File())
+			}
+			w.batch(frames[:n], number)
+			number += uint64(n)
+			if rerr := s.Release(frames[:n]); rerr != nil && err == nil {
+				err = rerr
+			}
+		} else if err == nil {
+			now := time.Now().UnixNano()
+			if clock != nil {
+				now = clock.Now()
+			}
+			w.idle(now)
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) || ctx.Err() != nil {
+				err = nil
+			}
+			w.close()
+			return err
+		}
+	}
+	w.close()
+	return nil
+}
+
+// runHandoff shares the packets of all sources out to n workers by flow.
+func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int) error {
+	workers := make([]*worker, n)
+	rings := make([]*ring, n)
+	for i := range workers {
+		w, err := e.newWorker(i)
+		if err != nil {
+			return err
+		}
+		w.pub.handedOff = true
+		workers[i] = w
+		rings[i] = &ring{shares: make(chan *share, ringSlots)}
+	}
+	var receivers []*receiver
+	for _, s := range sources {
+		receivers = append(receivers, e.newReceiver(s, rings))
+	}
+	e.attach(workers, receivers)
+	var work, read sync.WaitGroup
+	for i, w := range workers {
+		work.Add(1)
+		go w.work(rings[i], &work)
+	}
+	errs := make([]error, len(receivers))
+	for i, r := range receivers {
+		read.Add(1)
+		go func() {
+			defer read.Done()
+			errs[i] = r.run(ctx)
+		}()
+	}
+	read.Wait()
+	for _, r := range rings {
+		close(r.shares)
+	}
+	work.Wait()
+	return errors.Join(errs...)
+}
+
+// attach makes workers and receivers known to counters.
+func (e *Engine) attach(w []*worker, r []*receiver) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.workers = append(e.workers, w...)
+	e.receivers = append(e.receivers, r...)
+}
+
+func (e *Engine) setFile(name string) {
+	if p := e.file.Load(); p == nil || *p != name {
+		e.file.Store(&name)
+	}
+}
+
+// Reopen closes and opens the log files again, after they were renamed.
+func (e *Engine) Reopen() error { return e.out.Reopen() }
+
+// Close ends the flows of injected packets, writes the last statistics, and closes the outputs. It returns the first
+// error of an output.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	if e.inject != nil {
+		e.inject.close()
+	}
+	e.mu.Unlock()
+	e.stopStats()
+	err := e.out.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.workers {
+		w.free()
+	}
+	if rs := e.ruleset.Load(); rs != nil {
+		rs.Close()
+	}
+	return err
+}
+
+// setPanicOnFault turns a fault at an off-heap address into a panic of this goroutine, which is caught with its flow.
+func setPanicOnFault() { debug.SetPanicOnFault(true) }
+
+// idlePeriod is how long a worker waits for packets before it looks after time-outs and reloads.
+const idlePeriod = 10 * time.Millisecond
+
+func newTicker() *time.Ticker { return time.NewTicker(idlePeriod) }
+
+// cacheDir is where compiled rules are kept.
+func (e *Engine) cacheDir() string {
+	if e.opt.DataDir != "" {
+		return filepath.Join(e.opt.DataDir, "cache")
+	}
+	d, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(d, "sentinel")
+}

@@ -1,0 +1,429 @@
+package http1
+
+import (
+	"sentinel/stream/app"
+	"sentinel/stream/flow"
+)
+
+// outcome is what a step of the state machine says.
+type outcome uint8
+
+const (
+	ok       outcome = iota
+	wait             // the input is used up
+	yield            // the other direction must speak first
+	fail             // beyond repair
+	turnover         // the connection is a tunnel now
+)
+
+// status is where a direction stands as a whole.
+type status uint8
+
+const (
+	open status = iota
+	closed
+	broken
+	tunnel
+	suspended // waits for the other direction
+	flowing
+)
+
+// state names the step that takes the next input.
+type state uint8
+
+const (
+	stNone state = iota
+	stIdle
+	stLine
+	stProtocol
+	stHeaders
+	stConnectCheck
+	stConnectProbe
+	stConnectWait
+	stBodyDetermine
+	stBodyIdentity
+	stBodyStreamClose
+	stChunkLength
+	stChunkData
+	stChunkEnd
+	stFinalize
+	stIgnore
+)
+
+// half is one direction of the connection.
+type half struct {
+	status     status
+	state      state
+	previous   state
+	index      uint64 // of the current transaction
+	buf        []byte // a line that has not ended
+	header     []byte // header fields that have not ended
+	hasHeader  bool
+	length     int64 // -1 = unknown
+	left       int64 // of the body; -1 = unknown
+	chunk      int64
+	rawOn      bool // header bytes are recorded
+	closed     bool // the end was handled
+	frameStart uint64
+	frameOpen  bool
+
+	// the input of this call
+	data []byte
+	pos  int
+	gap  int
+	raw  int // where recording goes on
+	base uint64
+}
+
+func (h *half) rest() []byte { return h.data[min(h.pos, len(h.data)):] }
+
+// have is how many bytes are left, or missing in a gap.
+func (h *half) have() int {
+	if h.gap > 0 {
+		return max(h.gap-h.pos, 0)
+	}
+	return len(h.data) - h.pos
+}
+
+func (h *half) unconsume(n int) { h.pos = max(h.pos-n, 0) }
+
+// Parser follows one connection.
+type Parser struct {
+	pool *pool
+	kit  *kit
+	cfg  *config
+	half [2]half
+	txs  []*Tx // by rising index
+	scan scanner
+
+	bombs     int
+	yieldAtTx bool // the response side lets the request side go on when its transaction ends
+	responses uint64
+	messages  int     // events raised
+	log       []uint8 // events that the end of the call puts on a transaction
+	h2, ws    app.ProtoID
+	dir       app.Dir
+	flow      *flow.Flow
+	host      app.Host
+	result    app.Result
+	change    bool
+}
+
+// kit is what all parsers of a worker share.
+type kit struct {
+	pool    pool
+	configs *configs
+	h2, ws  app.ProtoID
+}
+
+// maxMessages bounds the events of a connection.
+const maxMessages = 512
+
+func setup(s app.Settings) (func() app.Parser, error) {
+	cs, err := readConfigs(s)
+	if err != nil {
+		return nil, err
+	}
+	k := &kit{configs: cs}
+	if s.ID != nil {
+		k.h2, k.ws = s.ID("http2"), s.ID("websocket")
+	}
+	return func() app.Parser {
+		if n := len(k.pool.parsers); n > 0 {
+			p := k.pool.parsers[n-1]
+			k.pool.parsers = k.pool.parsers[:n-1]
+			return p
+		}
+		p := &Parser{kit: k, pool: &k.pool}
+		p.Reset()
+		return p
+	}, nil
+}
+
+// Reset makes the parser ready for another flow.
+func (p *Parser) Reset() {
+	for i, t := range p.txs {
+		p.pool.giveTx(t)
+		p.txs[i] = nil
+	}
+	h := p.half
+	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan, log: p.log[:0]}
+	for d := range p.half {
+		p.half[d] = half{state: stIdle, length: -1, left: -1, buf: h[d].buf[:0], header: h[d].header[:0]}
+		if cap(h[d].buf) > maxKept {
+			p.half[d].buf = nil
+		}
+		if cap(h[d].header) > maxKept {
+			p.half[d].header = nil
+		}
+	}
+}
+
+// Next implements app.Parser.
+func (p *Parser) Next(after uint64) (app.Transaction, bool) {
+	for _, t := range p.txs {
+		if t.ID > after && (t.Progress[0] != started || t.Progress[1] != started) {
+			return t, true
+		}
+	}
+	return nil, false
+}
+
+// Free implements app.Parser.
+func (p *Parser) Free(id uint64) {
+	for i, t := range p.txs {
+		if t.ID == id {
+			p.txs = append(p.txs[:i], p.txs[i+1:]...)
+			p.txs[:len(p.txs)+1][len(p.txs)] = nil
+			p.pool.giveTx(t)
+			return
+		}
+	}
+}
+
+// Parse implements app.Parser.
+func (p *Parser) Parse(in *app.Input) app.Result {
+	if p.cfg == nil {
+		p.cfg = p.kit.configs.of(in.Flow)
+	}
+	p.flow, p.host, p.dir = in.Flow, in.Host, in.Dir
+	p.result, p.change = app.Result{Consumed: len(in.Data)}, false
+	h := &p.half[in.Dir]
+	h.data, h.pos, h.gap, h.raw, h.base = in.Data, 0, 0, 0, in.Offset
+	var r outcome
+	if in.Lost > 0 {
+		h.data, h.gap = nil, int(min(in.Lost, 1<<31-1))
+	}
+	if h.have() > 0 {
+		if in.Dir == app.ToServer {
+			r = p.request()
+		} else {
+			r = p.response()
+		}
+		p.flush(in.Dir)
+	}
+	if in.EOF && !h.closed && r != turnover {
+		h.closed = true
+		p.end(in.Dir)
+	}
+	h.base += uint64(len(h.data))
+	h.data, h.gap, h.pos = nil, 0, 0
+	if r == fail {
+		p.result.Status = app.Failed
+	}
+	p.flow, p.host = nil, nil
+	return p.result
+}
+
+// end tells the state machines that nothing follows. The end of the server's side ends both.
+func (p *Parser) end(d app.Dir) {
+	for i := range p.half {
+		if i == int(app.ToServer) || d == app.ToClient {
+			h := &p.half[i]
+			if h.status != broken {
+				h.status = closed
+			}
+			h.base += uint64(len(h.data))
+			h.data, h.pos, h.gap, h.raw = nil, 0, 0, 0
+		}
+	}
+	p.request()
+	if d == app.ToClient {
+		p.response()
+	}
+}
+
+// event notes an event, which belongs to the transaction that is active at the end of the call.
+func (p *Parser) event(e uint8) {
+	if p.messages+len(p.log) < maxMessages {
+		p.log = append(p.log, e)
+	}
+}
+
+// flush puts the events of the call on the active transaction of the direction.
+func (p *Parser) flush(d app.Dir) {
+	if len(p.log) == 0 {
+		return
+	}
+	id := p.responses
+	if d == app.ToServer {
+		id = max(p.count(), 1) - 1
+	}
+	t := p.find(id)
+	if t == nil && id > 0 {
+		t = p.find(id - 1)
+	}
+	for _, e := range p.log {
+		if t != nil {
+			t.Events.Set(e)
+		}
+		if p.messages++; p.messages == maxMessages && t != nil {
+			t.Events.Set(evTooManyWarnings)
+		}
+	}
+	if t != nil {
+		t.Updated[d] = true
+	}
+	p.log = p.log[:0]
+}
+
+// count is how many transactions there were.
+func (p *Parser) count() uint64 {
+	n := max(p.half[0].index, p.half[1].index)
+	if k := len(p.txs); k > 0 {
+		if t := p.txs[k-1]; t.index == n && (t.Progress[0] != started || t.Progress[1] != started) {
+			return n + 1
+		}
+	}
+	return n
+}
+
+func (p *Parser) find(index uint64) *Tx {
+	for i := len(p.txs) - 1; i >= 0; i-- {
+		if p.txs[i].index == index {
+			return p.txs[i]
+		}
+	}
+	return nil
+}
+
+// tx returns the current transaction of a direction and makes it when needed; nil when there are too many.
+func (p *Parser) tx(d app.Dir) *Tx {
+	index := p.half[d].index
+	if t := p.find(index); t != nil {
+		return t
+	}
+	if p.cfg.maxTx > 0 && len(p.txs) >= p.cfg.maxTx || len(p.txs) >= 1<<16 {
+		return nil
+	}
+	t := p.pool.tx()
+	t.index, t.ID, t.cfg = index, index+1, p.cfg
+	t.unread = d == app.ToClient
+	i := len(p.txs)
+	p.txs = append(p.txs, t)
+	for i > 0 && p.txs[i-1].index > index {
+		p.txs[i] = p.txs[i-1]
+		i--
+	}
+	p.txs[i] = t
+	return t
+}
+
+// overLimit checks the memory for a line or header that n more bytes would need.
+func (p *Parser) overLimit(d app.Dir, n int) bool {
+	if n == 0 {
+		return false
+	}
+	h := &p.half[d]
+	n += len(h.buf)
+	if h.hasHeader {
+		n += len(h.header)
+	}
+	if n <= p.cfg.fieldLimit {
+		return false
+	}
+	if d == app.ToServer {
+		p.event(evRequestFieldTooLong)
+	} else {
+		p.event(evResponseFieldTooLong)
+	}
+	return true
+}
+
+// hold keeps the rest of the input until its line ends.
+func (p *Parser) hold(d app.Dir) outcome {
+	h := &p.half[d]
+	b := h.rest()
+	if p.overLimit(d, len(b)) {
+		return fail
+	}
+	h.buf = append(h.buf, b...)
+	h.pos += len(b)
+	return wait
+}
+
+// record adds the header bytes that were used since the last time to the raw header block.
+func (p *Parser) record(d app.Dir, stop bool) {
+	h := &p.half[d]
+	if !h.rawOn {
+		return
+	}
+	t := p.tx(d)
+	if t != nil && h.gap == 0 && h.raw < h.pos && h.pos <= len(h.data) {
+		m := &t.msg[d]
+		if room := maxRaw - len(m.raw); room > 0 {
+			b := h.data[h.raw:h.pos]
+			m.raw = append(m.raw, b[:min(len(b), room)]...)
+		}
+		t.Updated[d] = true
+		if d == app.ToServer {
+			p.check(t)
+		}
+	}
+	h.raw = h.pos
+	if stop {
+		h.rawOn = false
+	}
+}
+
+// maxRaw bounds the raw header block of a message.
+const maxRaw = 4 << 20
+
+// entered notices that header fields begin, and starts recording.
+func (p *Parser) entered(d app.Dir) {
+	h := &p.half[d]
+	if h.previous == h.state {
+		return
+	}
+	if h.state == stHeaders {
+		h.raw = h.pos
+		if t := p.tx(d); t != nil && (t.Progress[d] == headers || t.Progress[d] == trailer) {
+			h.rawOn = true
+		}
+	}
+	h.previous = h.state
+}
+
+// check turns what is wrong with a request into events.
+func (p *Parser) check(t *Tx) {
+	const any = txInvalidTE | txInvalidCL | txHostMissing | txHostAmbiguous | txHostUInvalid | txHostHInvalid | txAuthUnknown
+	if t.flags&any == 0 {
+		return
+	}
+	for _, e := range [...]struct {
+		flag uint32
+		ev   uint8
+	}{
+		{txInvalidTE, evInvalidTransferEncodingValueInRequest}, {txInvalidCL, evInvalidContentLengthFieldInRequest},
+		{txHostMissing, evMissingHostHeader}, {txHostAmbiguous, evHostHeaderAmbiguous},
+		{txHostUInvalid, evRequestUriHostInvalid}, {txHostHInvalid, evRequestHeaderHostInvalid},
+		{txAuthUnknown, evRequestAuthUnrecognized},
+	} {
+		if t.flags&e.flag != 0 {
+			t.Events.Set(e.ev)
+		}
+	}
+}
+
+func (p *Parser) frame(d app.Dir) {
+	h := &p.half[d]
+	h.frameStart, h.frameOpen = h.base+uint64(h.pos), true
+	if p.host != nil {
+		p.host.Frame(uint8(d), h.frameStart, -1)
+	}
+}
+
+func (p *Parser) endFrame(d app.Dir) {
+	h := &p.half[d]
+	if h.frameOpen && p.host != nil {
+		if end := h.base + uint64(h.pos); end > h.frameStart {
+			p.host.Frame(uint8(d), h.frameStart, int64(end-h.frameStart))
+		}
+	}
+	h.frameOpen = false
+}
+
+var (
+	_ app.Parser   = (*Parser)(nil)
+	_ app.Resetter = (*Parser)(nil)
+)

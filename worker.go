@@ -1,0 +1,261 @@
+package sentinel
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"sentinel/capture"
+	"sentinel/decode"
+	"sentinel/detect"
+	"sentinel/eve"
+	"sentinel/stream"
+	"sentinel/stream/app"
+	"sentinel/stream/defrag"
+	"sentinel/stream/flow"
+	"sentinel/stream/tcp"
+)
+
+// worker takes its share of the packets all the way: decode, defrag, stream, detection, output. One goroutine owns it.
+type worker struct {
+	e      *Engine
+	id     int
+	stack  *decode.Stack
+	frags  *defrag.Table
+	stream *stream.Engine
+	detect *detect.Worker // nil with detection switched off
+	rules  *detect.Ruleset
+	out    *eve.Worker
+	now    int64
+	count  uint64 // frames, for pcap_cnt
+	pub    publisher
+	panics map[string]int
+
+	events decode.EventCounts
+
+	firstTime, lastTime int64
+	frames, bytes       uint64
+	dropped             uint64
+}
+
+// expireBatch bounds the flows that end after one batch, so that no batch takes long.
+const expireBatch = 256
+
+func (e *Engine) newWorker(id int) (*worker, error) {
+	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}}
+	cfg := e.streamConfig()
+	cfg.Flow.Worker = uint8(id)
+	var err error
+	if w.stream, err = stream.New(cfg, w); err != nil {
+		return nil, err
+	}
+	w.out = e.out.NewWorker(id)
+	for id := flow.ProtoFirst; int(id) < e.reg.Len(); id++ {
+		w.stream.SetLoggers(id, e.out.Mask(id))
+	}
+	w.adopt()
+	w.pub = e.counters.publisher(w)
+	return w, nil
+}
+
+// adopt takes over a ruleset that was swapped in since the last batch.
+func (w *worker) adopt() {
+	rs := w.e.ruleset.Load()
+	if rs == w.rules || rs == nil {
+		return
+	}
+	if w.detect == nil {
+		w.detect = rs.NewWorker(w.e.shared)
+	} else {
+		w.detect.Adopt(rs)
+	}
+	w.rules = rs
+	w.stream.SetFiles(w.e.out.FileFlags() | ruleFileFlags(rs))
+}
+
+// Run implements stream.Runner.
+func (w *worker) Run(u *stream.Unit) {
+	var alerts []detect.Alert
+	if w.detect != nil {
+		alerts = w.detect.Inspect(u)
+	}
+	w.out.Packet(u, alerts)
+}
+
+// FlowEnd implements stream.Runner.
+func (w *worker) FlowEnd(f *flow.Flow, s *stream.State, t *tcp.Session) { w.out.FlowEnd(f, s, t) }
+
+// TxFree implements stream.Runner.
+func (w *worker) TxFree(f *flow.Flow, tx *app.Tx) {
+	if w.detect != nil {
+		w.detect.TxFree(f, tx)
+	}
+}
+
+// FlowFree implements stream.Runner.
+func (w *worker) FlowFree(f *flow.Flow) {
+	if w.detect != nil {
+		w.detect.FlowFree(f)
+	}
+}
+
+// batch takes frames all the way and sets their verdicts. number is the count of the first frame in its source.
+func (w *worker) batch(frames []capture.Frame, number uint64) {
+	w.adopt()
+	for i := 0; i < len(frames); {
+		i = w.run(frames, i, number)
+	}
+	w.tidy()
+}
+
+// tidy ends what has timed out and hands events to the sinks.
+func (w *worker) tidy() {
+	w.guard(func() { w.stream.Expire(w.now, expireBatch) })
+	w.out.Flush()
+	w.pub.publish(w, false)
+}
+
+// run takes frames from i on and returns where to go on: the end, or behind a frame in which a bug was caught.
+func (w *worker) run(frames []capture.Frame, i int, number uint64) (next int) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.caught(r, w.stream.Current())
+			next = i + 1
+		}
+	}()
+	for ; i < len(frames); i++ {
+		w.frame(&frames[i], number+uint64(i))
+	}
+	return i
+}
+
+// guard runs f and survives a bug in it.
+func (w *worker) guard(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.caught(r, nil)
+		}
+	}()
+	f()
+}
+
+// maxPanicReports bounds how many different places are logged with their stack.
+const maxPanicReports = 100
+
+// caught counts a bug, logs it once a place, and takes its flow out of inspection.
+func (w *worker) caught(r any, u *stream.Unit) {
+	place := panicPlace()
+	if w.panics[place]++; w.panics[place] == 1 && len(w.panics) <= maxPanicReports {
+		w.e.log.Error().Str("place", place).Interface("panic", r).Bytes("stack", debug.Stack()).
+			Msg("a bug was caught; the flow is not inspected any more, the engine goes on")
+	}
+	w.stream.Quarantine(u)
+	if w.detect != nil {
+		w.detect.Recover()
+	}
+}
+
+// panicPlace names the line that panicked.
+func panicPlace() string {
+	pc := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(5, pc)])
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && f.Function != "runtime.gopanic" && f.Function != "runtime.sigpanic" &&
+			f.Function != "runtime.panicmem" && f.Function != "runtime.goPanicIndex" {
+			return f.Function
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}
+
+// frame takes one frame all the way.
+func (w *worker) frame(f *capture.Frame, number uint64) {
+	w.frames++
+	w.bytes += uint64(len(f.Data))
+	if f.Time > w.now {
+		w.now = f.Time
+	}
+	if w.firstTime == 0 {
+		w.firstTime = f.Time
+	}
+	w.lastTime = f.Time
+	n := w.stack.Decode(f)
+	n = w.reassemble(n)
+	w.packets(f, n, ^uint32(0), number)
+}
+
+// reassemble adds the datagrams that fragments among the first n packets complete.
+func (w *worker) reassemble(n int) int {
+	for i := 0; i < n; i++ {
+		p := &w.stack.Packets[i]
+		if !p.Has(decode.Fragment) || p.Has(decode.Invalid) {
+			continue
+		}
+		if d, done := w.frags.Add(p, w.now); done {
+			n = w.stack.DecodeDatagram(i, d, p.IPVersion == 6)
+		}
+	}
+	return n
+}
+
+// packets runs those of the stack's first n packets that mask names: what a tunnel carries goes before the tunnel's own
+// packet, as the frame's verdict depends on it.
+func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
+	var acts stream.Action
+	for i := n - 1; i >= 0; i-- {
+		if mask&(1<<i) == 0 {
+			continue
+		}
+		p := &w.stack.Packets[i]
+		u := w.stream.Process(p, number, w.now)
+		w.events.Add(&p.Events)
+		if acts&stream.DropPacket != 0 && i == 0 && u.Action&stream.DropPacket == 0 {
+			u.Reason = stream.DropInnerPacket
+		}
+		acts |= u.Action
+	}
+	w.verdict(f, acts)
+}
+
+// verdict turns actions into what the source is to do with the frame.
+func (w *worker) verdict(f *capture.Frame, acts stream.Action) {
+	if acts&(stream.DropPacket|stream.DropFlow|stream.RejectSrc|stream.RejectDst) != 0 && w.e.ips {
+		f.Verdict = capture.Drop
+		w.dropped++
+		w.pub.blocked++
+		return
+	}
+	w.pub.accepted++
+}
+
+// idle does what is due when no packet comes.
+func (w *worker) idle(now int64) {
+	if now > w.now {
+		w.now = now
+	}
+	w.adopt()
+	w.tidy()
+}
+
+// close ends all flows, as at the end of a capture, and hands the last events to the sinks.
+func (w *worker) close() {
+	w.adopt()
+	for done := false; !done; {
+		w.guard(func() {
+			w.stream.Shutdown()
+			done = true
+		})
+	}
+	w.out.Flush()
+	w.pub.publish(w, true)
+}
+
+// free gives the worker's memory back.
+func (w *worker) free() {
+	w.stream.Close()
+	if w.detect != nil {
+		w.detect.Close()
+	}
+}
