@@ -199,7 +199,8 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 		p.cutBody(m)
 		return
 	}
-	if limit > 0 && uint64(len(b)) > limit-m.seen {
+	over := limit > 0 && uint64(len(b)) > limit-m.seen
+	if over {
 		b = b[:limit-m.seen]
 	}
 	m.seen += uint64(len(b))
@@ -216,6 +217,9 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 		if m.kind == bodyMultipart {
 			p.multipart(t, m, b)
 		}
+	}
+	if over {
+		p.cutBody(m)
 	}
 	if !m.trigger && m.seen >= uint64(p.cfg.body[d].minSize) {
 		m.trigger = true

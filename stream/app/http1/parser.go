@@ -100,7 +100,8 @@ type Parser struct {
 	yieldAtTx bool // the response side lets the request side go on when its transaction ends
 	responses uint64
 	messages  int     // events raised
-	log       []uint8 // events that the end of the call puts on a transaction
+	side      app.Dir // whose state machine runs
+	mute      bool    // the connection is over: what is left over at its end is no event
 	h2, ws    app.ProtoID
 	dir       app.Dir
 	flow      *flow.Flow
@@ -147,7 +148,7 @@ func (p *Parser) Reset() {
 		p.txs[i] = nil
 	}
 	h := p.half
-	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan, log: p.log[:0]}
+	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan}
 	for d := range p.half {
 		p.half[d] = half{state: stIdle, length: -1, left: -1, buf: h[d].buf[:0], header: h[d].header[:0]}
 		if cap(h[d].buf) > maxKept {
@@ -200,7 +201,6 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 		} else {
 			r = p.response()
 		}
-		p.flush(in.Dir)
 	}
 	if in.EOF && !h.closed && r != turnover {
 		h.closed = true
@@ -227,55 +227,29 @@ func (p *Parser) end(d app.Dir) {
 			h.data, h.pos, h.gap, h.raw = nil, 0, 0, 0
 		}
 	}
+	p.mute = d == app.ToClient
 	p.request()
 	if d == app.ToClient {
 		p.response()
 	}
 }
 
-// event notes an event, which belongs to the transaction that is active at the end of the call.
+// event puts an event on the transaction that a direction is at.
 func (p *Parser) event(e uint8) {
-	if p.messages+len(p.log) < maxMessages {
-		p.log = append(p.log, e)
-	}
-}
-
-// flush puts the events of the call on the active transaction of the direction.
-func (p *Parser) flush(d app.Dir) {
-	if len(p.log) == 0 {
+	if p.messages >= maxMessages || p.mute {
 		return
 	}
-	id := p.responses
-	if d == app.ToServer {
-		id = max(p.count(), 1) - 1
-	}
-	t := p.find(id)
-	if t == nil && id > 0 {
-		t = p.find(id - 1)
-	}
-	for _, e := range p.log {
-		if t != nil {
-			t.Events.Set(e)
-		}
-		if p.messages++; p.messages == maxMessages && t != nil {
-			t.Events.Set(evTooManyWarnings)
+	t := p.find(p.half[p.side].index)
+	if t == nil {
+		if t = p.find(p.half[p.side].index - 1); t == nil {
+			return
 		}
 	}
-	if t != nil {
-		t.Updated[d] = true
+	t.Events.Set(e)
+	t.Updated[p.side] = true
+	if p.messages++; p.messages == maxMessages {
+		t.Events.Set(evTooManyWarnings)
 	}
-	p.log = p.log[:0]
-}
-
-// count is how many transactions there were.
-func (p *Parser) count() uint64 {
-	n := max(p.half[0].index, p.half[1].index)
-	if k := len(p.txs); k > 0 {
-		if t := p.txs[k-1]; t.index == n && (t.Progress[0] != started || t.Progress[1] != started) {
-			return n + 1
-		}
-	}
-	return n
 }
 
 func (p *Parser) find(index uint64) *Tx {

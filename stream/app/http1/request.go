@@ -9,6 +9,7 @@ import (
 // request runs the state machine of the client's side over the input.
 func (p *Parser) request() outcome {
 	h := &p.half[app.ToServer]
+	p.side = app.ToServer
 	if h.status == broken {
 		return fail
 	}

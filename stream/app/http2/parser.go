@@ -590,6 +590,9 @@ func (p *Parser) decompress(t *Tx, m *body, b []byte) ([]byte, bool) {
 	}
 }
 
+// fileLimits are those of bodies whose protocol has no settings for them: rules wait for 32 KiB or the end.
+var fileLimits = file.Limits{MinSize: 32768, Window: 4096}
+
 // content hands decoded bytes to the file and to rules.
 func (p *Parser) content(t *Tx, d app.Dir, m *body, b []byte, over bool) {
 	if !m.opened {
@@ -599,11 +602,12 @@ func (p *Parser) content(t *Tx, d app.Dir, m *body, b []byte, over bool) {
 		}
 		if m.file != nil {
 			m.stream = &m.file.Body
+			m.stream.SetLimits(fileLimits)
 			if d == app.ToClient {
 				p.ranges(t, m.file)
 			}
 		} else {
-			m.own.Reset(file.Limits{Window: 4096})
+			m.own.Reset(fileLimits)
 			m.stream = &m.own
 		}
 	}
