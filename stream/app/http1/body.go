@@ -178,6 +178,20 @@ func (p *Parser) limits(d app.Dir) file.Limits {
 	return file.Limits{Body: uint64(l.limit), MinSize: l.minSize, Window: l.window}
 }
 
+// bodyLimit is how much of a body is kept. A file that is stored is followed as far as file-store says.
+func (p *Parser) bodyLimit(m *message, d app.Dir) uint64 {
+	if m.file == nil || m.file.Flags&file.Store == 0 {
+		return uint64(p.cfg.body[d].limit)
+	}
+	if !m.stored {
+		m.stored = true
+		l := p.limits(d)
+		l.Body = p.kit.configs.depth
+		m.file.Body.SetLimits(l)
+	}
+	return p.kit.configs.depth
+}
+
 // stream begins the body that rules see, when no file carries it.
 func (p *Parser) stream(m *message, d app.Dir) {
 	m.own.Reset(p.limits(d))
@@ -194,7 +208,7 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 	if d == app.ToServer && m.kind == bodyUnset {
 		p.bodyKind(t, m)
 	}
-	limit := uint64(p.cfg.body[d].limit)
+	limit := p.bodyLimit(m, d)
 	if limit > 0 && m.seen >= limit {
 		p.cutBody(m)
 		return
@@ -243,7 +257,7 @@ func (p *Parser) bodyGap(t *Tx, d app.Dir, n int) {
 	if d == app.ToServer && m.kind == bodyUnset {
 		p.bodyKind(t, m)
 	}
-	if limit := uint64(p.cfg.body[d].limit); limit > 0 && m.seen >= limit {
+	if limit := p.bodyLimit(m, d); limit > 0 && m.seen >= limit {
 		p.cutBody(m)
 		return
 	}

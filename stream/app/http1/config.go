@@ -243,6 +243,7 @@ func (c *config) random(seed uint64) {
 type configs struct {
 	std     *config
 	servers []server
+	depth   uint64 // of bodies whose file is to be stored, in place of the body limit; 0 = unlimited
 }
 
 type server struct {
@@ -260,6 +261,16 @@ func readConfigs(s app.Settings) (*configs, error) {
 		lib = s.Root.Get("libhtp")
 	}
 	cs := &configs{std: defaults()}
+	for _, key := range []string{"outputs.file-store.stream-depth", "stream.reassembly.depth"} {
+		if k := s.Root.Get(key); k.Exists() {
+			v, err := k.Size(1 << 20)
+			if err != nil {
+				return nil, err
+			}
+			cs.depth = v
+			break
+		}
+	}
 	if err := cs.std.read(lib.Get("default-config"), warn); err != nil {
 		return nil, err
 	}

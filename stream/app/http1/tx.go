@@ -144,6 +144,7 @@ type bodyState struct {
 	opened  bool // whether a file is to be opened was decided
 	cut     bool // the limit is reached
 	trigger bool // rules were asked to look at the raw stream
+	stored  bool // the file is stored, which has a limit of its own
 	mime    *multipart
 }
 
