@@ -226,6 +226,7 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 	}
 	if m.file != nil && m.kind != bodyMultipart {
 		m.file.Append(b)
+		m.keepPart(b)
 	} else {
 		m.own.Append(b)
 		if m.kind == bodyMultipart {
@@ -250,6 +251,42 @@ func (p *Parser) cutBody(m *message) {
 	}
 }
 
+// keepPart keeps bytes of a part for the whole.
+func (m *message) keepPart(b []byte) {
+	if !m.ranged {
+		return
+	}
+	if len(m.block)+len(b) > httprange.MaxPart {
+		m.ranged, m.block = false, nil
+		return
+	}
+	m.block = append(m.block, b...)
+}
+
+// endPart hands a finished part in. The last one brings the whole, which becomes another file of the transaction.
+func (p *Parser) endPart(t *Tx, m *message, f *file.File) {
+	if !m.ranged {
+		return
+	}
+	m.ranged = false
+	key := append(append(p.key[:0], t.get(t.host)...), f.Name...)
+	p.key = key
+	pieces := p.kit.ranges.Add(key, m.total, f.Start, m.block, p.now)
+	m.block = nil
+	if pieces == nil || p.host == nil {
+		return
+	}
+	whole := p.host.Open(&t.Tx, f.Name)
+	if whole == nil {
+		return
+	}
+	whole.Body.SetLimits(p.limits(app.ToClient))
+	for _, b := range pieces {
+		whole.Append(b)
+	}
+	whole.Close(file.Closed)
+}
+
 // bodyGap tells of n bytes of a body that were lost.
 func (p *Parser) bodyGap(t *Tx, d app.Dir, n int) {
 	m := &t.msg[d]
@@ -267,6 +304,7 @@ func (p *Parser) bodyGap(t *Tx, d app.Dir, n int) {
 	if m.stream == nil {
 		p.stream(m, d)
 	}
+	m.ranged, m.block = false, nil
 	if m.file != nil && m.kind != bodyMultipart {
 		m.file.Gap(uint64(n))
 	} else {
@@ -330,6 +368,7 @@ func (p *Parser) openFile(t *Tx, d app.Dir) {
 			default:
 				f.Flags |= file.HasRange
 				f.Start, f.End = uint64(r.Start), uint64(r.End)
+				m.ranged, m.total = t.host.at != 0, uint64(r.Size)
 			}
 		}
 	}
@@ -338,9 +377,10 @@ func (p *Parser) openFile(t *Tx, d app.Dir) {
 // closeBody ends a message's body and file.
 func (p *Parser) closeBody(t *Tx, d app.Dir) {
 	m := &t.msg[d]
-	if m.file != nil {
-		m.file.Close(file.Closed)
+	if f := m.file; f != nil {
+		f.Close(file.Closed)
 		m.file = nil
+		p.endPart(t, m, f)
 	}
 	if m.stream == &m.own {
 		m.own.Finish()

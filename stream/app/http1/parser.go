@@ -2,6 +2,7 @@ package http1
 
 import (
 	"sentinel/stream/app"
+	"sentinel/stream/app/internal/httprange"
 	"sentinel/stream/flow"
 )
 
@@ -106,6 +107,8 @@ type Parser struct {
 	dir       app.Dir
 	flow      *flow.Flow
 	host      app.Host
+	now       int64
+	key       []byte // scratch
 	result    app.Result
 	change    bool
 }
@@ -114,6 +117,7 @@ type Parser struct {
 type kit struct {
 	pool    pool
 	configs *configs
+	ranges  *httprange.Store
 	h2, ws  app.ProtoID
 }
 
@@ -125,7 +129,7 @@ func setup(s app.Settings) (func() app.Parser, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kit{configs: cs}
+	k := &kit{configs: cs, ranges: httprange.Open(s)}
 	if s.ID != nil {
 		k.h2, k.ws = s.ID("http2"), s.ID("websocket")
 	}
@@ -148,7 +152,7 @@ func (p *Parser) Reset() {
 		p.txs[i] = nil
 	}
 	h := p.half
-	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan}
+	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan, key: p.key}
 	for d := range p.half {
 		p.half[d] = half{state: stIdle, length: -1, left: -1, buf: h[d].buf[:0], header: h[d].header[:0]}
 		if cap(h[d].buf) > maxKept {
@@ -187,7 +191,7 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 	if p.cfg == nil {
 		p.cfg = p.kit.configs.of(in.Flow)
 	}
-	p.flow, p.host, p.dir = in.Flow, in.Host, in.Dir
+	p.flow, p.host, p.dir, p.now = in.Flow, in.Host, in.Dir, in.Time
 	p.result, p.change = app.Result{Consumed: len(in.Data)}, false
 	h := &p.half[in.Dir]
 	h.data, h.pos, h.gap, h.raw, h.base = in.Data, 0, 0, 0, in.Offset

@@ -146,6 +146,9 @@ type bodyState struct {
 	trigger bool // rules were asked to look at the raw stream
 	stored  bool // the file is stored, which has a limit of its own
 	mime    *multipart
+	ranged  bool // the file is a part of a whole of total bytes
+	total   uint64
+	block   []byte // the part, until it ends
 }
 
 type bodyKind uint8

@@ -25,6 +25,7 @@ type Parser struct {
 	out    uint64
 	host   app.Host
 	base   uint64
+	now    int64
 	flags  app.ResultFlags
 }
 
@@ -82,7 +83,7 @@ func (p *Parser) event(e uint8) {
 
 // Parse implements app.Parser.
 func (p *Parser) Parse(in *app.Input) app.Result {
-	p.host, p.base, p.flags = in.Host, in.Offset, 0
+	p.host, p.base, p.flags, p.now = in.Host, in.Offset, 0, in.Time
 	r := p.parse(in.Dir, in.Data, in.EOF)
 	p.host = nil
 	r.Flags |= p.flags
@@ -613,8 +614,14 @@ func (p *Parser) content(t *Tx, d app.Dir, m *body, b []byte, over bool) {
 	}
 	if m.file != nil {
 		m.file.Append(b)
+		if m.ranged && len(m.block)+len(b) <= httprange.MaxPart {
+			m.block = append(m.block, b...)
+		} else {
+			m.ranged, m.block = false, nil
+		}
 		if over {
 			m.file.Close(file.Closed)
+			p.endPart(t, m)
 		}
 	} else {
 		m.own.Append(b)
@@ -638,7 +645,42 @@ func (p *Parser) ranges(t *Tx, f *file.File) {
 	default:
 		f.Flags |= file.HasRange
 		f.Start, f.End = uint64(r.Start), uint64(r.End)
+		m := &t.half[app.ToClient]
+		m.ranged, m.total = t.first(app.ToServer, ":authority") != nil && t.first(app.ToServer, ":path") != nil, uint64(r.Size)
 	}
+}
+
+// endPart hands a finished part in. The last one brings the whole, which becomes another file of the transaction.
+func (p *Parser) endPart(t *Tx, m *body) {
+	if !m.ranged {
+		return
+	}
+	m.ranged = false
+	host, path := t.first(app.ToServer, ":authority"), t.first(app.ToServer, ":path")
+	if i := bytes.IndexByte(host, ':'); i >= 0 {
+		host = host[:i]
+	}
+	if i := bytes.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
+	}
+	if i := bytes.LastIndexByte(path, '/'); i >= 0 {
+		path = path[i:]
+	}
+	p.kit.key = append(append(p.kit.key[:0], host...), path...)
+	pieces := p.kit.ranges.Add(p.kit.key, m.total, m.file.Start, m.block, p.now)
+	m.block = nil
+	if pieces == nil || p.host == nil {
+		return
+	}
+	whole := p.host.Open(&t.Tx, path)
+	if whole == nil {
+		return
+	}
+	whole.Body.SetLimits(fileLimits)
+	for _, b := range pieces {
+		whole.Append(b)
+	}
+	whole.Close(file.Closed)
 }
 
 // Upgrader is what the parser of HTTP/1 offers: the request that asked for the upgrade, as fields of HTTP/2.

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"sentinel/stream/app"
+	"sentinel/stream/app/internal/httprange"
 	"sentinel/stream/app/internal/inflate"
 	"sentinel/stream/file"
 )
@@ -43,6 +44,10 @@ type body struct {
 	file    *file.File
 	own     file.Stream
 	stream  *file.Stream
+
+	ranged bool // the file is a part of a whole of total bytes
+	total  uint64
+	block  []byte // the part, until it ends
 
 	isDNS  bool // application/dns-message
 	dnsBuf []byte
@@ -96,6 +101,8 @@ type kit struct {
 	codecs  []*inflate.Codec
 	out     []byte // decompressed data of one frame
 	blocks  []block
+	ranges  *httprange.Store
+	key     []byte
 }
 
 type config struct {
