@@ -20,25 +20,20 @@ type bodyLimits struct {
 // config is one configuration of libhtp: the default one, or a server's.
 type config struct {
 	decoding
-	apache       bool // NUL ends the request line, and leading white space belongs to the method
-	iis5         bool // a line of white space is an empty one
-	body         [2]bodyLimits
-	fieldLimit   int
-	layers       int // of content encodings; 0 = unlimited
-	lzmaLayers   int // 0 = unlimited
-	lzmaMem      uint32
-	bombLimit    uint64
-	bombs        int
-	timeLimit    int64 // nanoseconds
-	maxTx        int
-	headers      int
-	randomize    bool
-	randomRange  float64
-	inline       bool
-	uri          string
-	swf          bool
-	swfDepth     uint32
-	swfDecompess uint32
+	apache      bool // NUL ends the request line, and leading white space belongs to the method
+	iis5        bool // a line of white space is an empty one
+	body        [2]bodyLimits
+	fieldLimit  int
+	layers      int // of content encodings; 0 = unlimited
+	lzmaLayers  int // 0 = unlimited
+	lzmaMem     uint32
+	bombLimit   uint64
+	bombs       int
+	timeLimit   int64 // nanoseconds
+	maxTx       int
+	headers     int
+	randomize   bool
+	randomRange float64
 }
 
 const bombRatio = 2048 // output over input above which much output is a bomb; deflate cannot reach it
@@ -95,7 +90,7 @@ func (c *config) read(n *conf.Node, warn func(string, ...any)) error {
 		var err error
 		var v uint32
 		switch strings.ToLower(k.Name()) {
-		case "address":
+		case "address": // read with the servers
 		case "personality":
 			if p := k.Str(""); !c.personality(p) {
 				warn("%s: unknown personality %q", k.Pos(), p)
@@ -199,15 +194,10 @@ func (c *config) read(n *conf.Node, warn func(string, ...any)) error {
 			if i, err = k.IntIn(10, 0, 100); err == nil {
 				c.randomRange = float64(i)
 			}
-		case "http-body-inline":
-			c.inline = k.IsTrue()
+		case "http-body-inline": // the engine's: it knows whether it is inline
 		case "swf-decompression":
-			c.swf = k.Get("enabled").IsTrue()
-			if d := k.Get("compress-depth"); d.Exists() {
-				err = size(d, &c.swfDepth, true)
-			}
-			if d := k.Get("decompress-depth"); d.Exists() && err == nil {
-				err = size(d, &c.swfDecompess, true)
+			if k.Get("enabled").IsTrue() {
+				warn("%s: swf-decompression is not done yet", k.Pos())
 			}
 		default:
 			warn("%s: unknown key %q for libhtp", k.Pos(), k.Name())

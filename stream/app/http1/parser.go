@@ -3,7 +3,6 @@ package http1
 import (
 	"sentinel/stream/app"
 	"sentinel/stream/app/internal/httprange"
-	"sentinel/stream/flow"
 )
 
 // outcome is what a step of the state machine says.
@@ -103,9 +102,6 @@ type Parser struct {
 	messages  int     // events raised
 	side      app.Dir // whose state machine runs
 	mute      bool    // the connection is over: what is left over at its end is no event
-	h2, ws    app.ProtoID
-	dir       app.Dir
-	flow      *flow.Flow
 	host      app.Host
 	now       int64
 	key       []byte // scratch
@@ -134,11 +130,6 @@ func setup(s app.Settings) (func() app.Parser, error) {
 		k.h2, k.ws = s.ID("http2"), s.ID("websocket")
 	}
 	return func() app.Parser {
-		if n := len(k.pool.parsers); n > 0 {
-			p := k.pool.parsers[n-1]
-			k.pool.parsers = k.pool.parsers[:n-1]
-			return p
-		}
 		p := &Parser{kit: k, pool: &k.pool}
 		p.Reset()
 		return p
@@ -166,8 +157,16 @@ func (p *Parser) Reset() {
 
 // Next implements app.Parser.
 func (p *Parser) Next(after uint64) (app.Transaction, bool) {
-	for _, t := range p.txs {
-		if t.ID > after && (t.Progress[0] != started || t.Progress[1] != started) {
+	low, high := 0, len(p.txs)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); p.txs[mid].ID > after {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	for _, t := range p.txs[low:] {
+		if t.Progress[0] != started || t.Progress[1] != started {
 			return t, true
 		}
 	}
@@ -191,7 +190,7 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 	if p.cfg == nil {
 		p.cfg = p.kit.configs.of(in.Flow)
 	}
-	p.flow, p.host, p.dir, p.now = in.Flow, in.Host, in.Dir, in.Time
+	p.host, p.now = in.Host, in.Time
 	p.result, p.change = app.Result{Consumed: len(in.Data)}, false
 	h := &p.half[in.Dir]
 	h.data, h.pos, h.gap, h.raw, h.base = in.Data, 0, 0, 0, in.Offset
@@ -215,7 +214,7 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 	if r == fail {
 		p.result.Status = app.Failed
 	}
-	p.flow, p.host = nil, nil
+	p.host = nil
 	return p.result
 }
 
@@ -276,7 +275,6 @@ func (p *Parser) tx(d app.Dir) *Tx {
 	}
 	t := p.pool.tx()
 	t.index, t.ID, t.cfg = index, index+1, p.cfg
-	t.unread = d == app.ToClient
 	i := len(p.txs)
 	p.txs = append(p.txs, t)
 	for i > 0 && p.txs[i-1].index > index {

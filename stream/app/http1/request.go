@@ -138,7 +138,6 @@ func (p *Parser) requestIdle(h *half) outcome {
 	if t == nil {
 		return fail
 	}
-	t.unread = false
 	t.Progress[app.ToServer] = line
 	t.Updated[app.ToServer] = true
 	p.frame(app.ToServer)

@@ -72,11 +72,6 @@ func setup(s app.Settings) (func() app.Parser, error) {
 		k.conf.bomb = 1 << 20
 	}
 	return func() app.Parser {
-		if n := len(k.parsers); n > 0 {
-			p := k.parsers[n-1]
-			k.parsers = k.parsers[:n-1]
-			return p
-		}
 		p := &Parser{kit: k}
 		p.Reset()
 		return p

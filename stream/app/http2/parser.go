@@ -15,7 +15,8 @@ import (
 // Parser follows one connection.
 type Parser struct {
 	kit    *kit
-	txs    []*Tx // by rising id
+	txs    []*Tx          // by rising id
+	index  map[uint32]*Tx // by stream, once there are many
 	lastID uint64
 	begun  bool // the client's preface was looked for
 	table  [2]table
@@ -53,25 +54,39 @@ func (p *Parser) Reset() {
 
 // Next implements app.Parser.
 func (p *Parser) Next(after uint64) (app.Transaction, bool) {
-	for _, t := range p.txs {
-		if t.ID > after {
-			return t, true
-		}
+	if i := p.above(after); i < len(p.txs) {
+		return p.txs[i], true
 	}
 	return nil, false
 }
 
 // Free implements app.Parser.
 func (p *Parser) Free(id uint64) {
-	for i, t := range p.txs {
-		if t.ID == id {
-			copy(p.txs[i:], p.txs[i+1:])
-			p.txs[len(p.txs)-1] = nil
-			p.txs = p.txs[:len(p.txs)-1]
-			p.kit.giveTx(t)
-			return
+	i := p.above(id - 1)
+	if id == 0 || i == len(p.txs) || p.txs[i].ID != id {
+		return
+	}
+	t := p.txs[i]
+	copy(p.txs[i:], p.txs[i+1:])
+	p.txs[len(p.txs)-1] = nil
+	p.txs = p.txs[:len(p.txs)-1]
+	if p.index[t.stream] == t {
+		delete(p.index, t.stream)
+	}
+	p.kit.giveTx(t)
+}
+
+// above finds the first transaction with an id above after.
+func (p *Parser) above(after uint64) int {
+	low, high := 0, len(p.txs)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); p.txs[mid].ID > after {
+			high = mid
+		} else {
+			low = mid + 1
 		}
 	}
+	return low
 }
 
 // event puts an event on the newest transaction.
@@ -358,6 +373,9 @@ func (p *Parser) find(d app.Dir, h frameHeader, stream uint32, broken bool) *Tx 
 	}
 	t := p.create()
 	t.Type, t.stream = typeStream, stream
+	if p.index != nil {
+		p.index[stream] = t
+	}
 	return t
 }
 
@@ -370,8 +388,23 @@ func (p *Parser) create() *Tx {
 	return t
 }
 
+// indexFrom is the number of live transactions from which streams are found by an index.
+const indexFrom = 64
+
 // stream finds the newest transaction of a stream.
 func (p *Parser) stream(id uint32) *Tx {
+	if p.index != nil {
+		return p.index[id]
+	}
+	if len(p.txs) > indexFrom {
+		p.index = make(map[uint32]*Tx, 2*len(p.txs))
+		for _, t := range p.txs {
+			if t.Type == typeStream {
+				p.index[t.stream] = t
+			}
+		}
+		return p.index[id]
+	}
 	for i := len(p.txs) - 1; i >= 0; i-- {
 		if p.txs[i].stream == id {
 			return p.txs[i]

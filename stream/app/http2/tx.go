@@ -95,14 +95,13 @@ func (t *Tx) Stream() uint32 { return t.stream }
 
 // kit is what the parsers of a worker share.
 type kit struct {
-	conf    config
-	txs     []*Tx
-	parsers []*Parser
-	codecs  []*inflate.Codec
-	out     []byte // decompressed data of one frame
-	blocks  []block
-	ranges  *httprange.Store
-	key     []byte
+	conf   config
+	txs    []*Tx
+	codecs []*inflate.Codec
+	out    []byte // decompressed data of one frame
+	blocks []block
+	ranges *httprange.Store
+	key    []byte
 }
 
 type config struct {
