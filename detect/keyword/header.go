@@ -20,7 +20,7 @@ func header() []detect.Keyword {
 		},
 		csums(),
 		flowCounts(),
-		[]detect.Keyword{tcpSession(), rpc(), entropy()},
+		[]detect.Keyword{tcpSession(), rpc(), entropy(), asn1()},
 		unsupported(),
 	)
 }
