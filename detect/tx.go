@@ -54,10 +54,10 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 	if f.Proto == protoTCP && !u.Has(stream.Established) {
 		return
 	}
-	if int(s.ID) >= len(w.rs.byApp) {
+	d := u.Dir
+	if int(s.ID) >= len(w.rs.byApp) || f.Proto == protoTCP && !u.Has(stream.Pseudo) && !w.updated(s, d) {
 		return
 	}
-	d := u.Dir
 	eng := &w.rs.byApp[s.ID]
 	eof := u.Has(stream.EndOfFlow)
 	less := w.LogFlags(f)
@@ -68,11 +68,13 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 		}
 		b := t.Base()
 		id = b.ID
+		changed := b.Updated[d]
+		b.Updated[d] = false
 		if b.InspectEnd[d] || b.OneWay && b.Way != d {
 			continue
 		}
 		p, end := s.Progress(b, d), s.Complete(d)
-		if !b.Updated[d] && p < end && !eof {
+		if !changed && p < end && !eof {
 			continue
 		}
 		b.LogFlags |= less
@@ -553,18 +555,12 @@ func (w *Worker) absent(s *source, run *txRun, d flow.Dir) bool {
 	return true
 }
 
-// txPayload looks for the content of a rule on transactions: in the stream, or in the packet.
+// txPayload looks for the content of a rule on transactions: in the stream, or in the datagram.
 func (w *Worker) txPayload(u *stream.Unit, r *compiled) bool {
 	if u.Packet.Proto != protoTCP {
 		return w.onPacket(u, r.payload)
 	}
-	if w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload) {
-		return true
-	}
-	if !u.Has(stream.InStream) {
-		return w.onPacket(u, r.payload)
-	}
-	return false
+	return w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload)
 }
 
 // fileEngine tries conditions on the files of a transaction.
