@@ -81,10 +81,6 @@ type Parser interface {
 // Resetter is implemented by parsers that can be reused for another flow of the protocol.
 type Resetter interface{ Reset() }
 
-// Successor is implemented by parsers that carry on from the parser that was on the flow before them (Result.Next). From is
-// called once, before the first Parse, while the old parser still has its state.
-type Successor interface{ From(old Parser) }
-
 // Transaction is one exchange of a protocol: a request with its response, a message, a handshake.
 type Transaction interface{ Base() *Tx }
 

@@ -21,6 +21,7 @@ type Protocol struct {
 	Name      string    // in rules and configuration: "http1", "dns", "tls"
 	Aliases   []string  // other names in rules
 	EVE       string    // event_type and app_proto in EVE: "http"; empty = Name
+	AppProto  string    // app_proto in EVE, where it is not that of EVE: "http2"
 	Section   string    // below app-layer.protocols; empty = Name. It may differ by transport: "dns.tcp" is found by itself
 	Transport Transport // where it is spoken
 	Off       bool      // not enabled unless configured
@@ -69,6 +70,9 @@ type Settings struct {
 	// Wants says what rules need that costs something: "ja3", "ja4", "file.magic".
 	Wants  func(what string) bool
 	Warn   func(format string, args ...any)
+	// Shared returns what all workers share under a name, made by the first that asks; nil = each worker has its own. It must
+	// be safe for concurrent use, and touched rarely.
+	Shared func(name string, make func() any) any
 	Random uint64 // seed for randomised limits; 0 = no randomisation (--no-random)
 }
 

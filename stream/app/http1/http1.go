@@ -4,7 +4,6 @@ import "sentinel/stream/app"
 
 // Protocol describes HTTP/1.
 func Protocol() *app.Protocol {
-	client := app.ToServer
 	return &app.Protocol{
 		Name:      "http1",
 		Aliases:   []string{"http"},
@@ -14,7 +13,6 @@ func Protocol() *app.Protocol {
 		Patterns:  patterns(),
 		Setup:     setup,
 		GapOK:     true,
-		FirstData: &client,
 		States: [2][]string{
 			{"request_started", "request_line", "request_headers", "request_body", "request_trailer", "request_complete"},
 			{"response_started", "response_line", "response_headers", "response_body", "response_trailer", "response_complete"},
