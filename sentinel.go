@@ -231,6 +231,7 @@ func (e *Engine) streamConfig() stream.Config {
 	}
 	c.Flow.Seed = e.seed
 	c.TCP.DetectOff = !e.detects
+	c.TCP.NoRaw = c.TCP.NoRaw || !e.detects // nobody looks at it
 	if !e.opt.NoRandom {
 		c.Random = e.seed
 	}

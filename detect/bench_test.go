@@ -90,7 +90,7 @@ func scenes() []scene {
 func reset(c *conn) {
 	if c.p != nil {
 		for _, t := range c.p.txs {
-			t.Inspected, t.InspectEnd = [2]uint8{}, [2]bool{}
+			t.Inspected, t.InspectEnd, t.Updated = [2]uint8{}, [2]bool{}, [2]bool{true, true}
 		}
 	}
 }

@@ -264,6 +264,11 @@ func (c *conn) unit(d flow.Dir, payload string) *stream.Unit {
 	if c.n[d] == 0 {
 		u.Flags |= stream.FirstInDir
 	}
+	if c.p != nil {
+		for _, t := range c.p.txs {
+			t.Updated = [2]bool{true, true}
+		}
+	}
 	c.n[d]++
 	c.now += 1e6
 	return u

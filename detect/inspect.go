@@ -240,6 +240,9 @@ func (w *Worker) packetRules(u *stream.Unit, cl *class, m mask) {
 			}
 		}
 	}
+	if len(cl.direct) > 0 && !u.Has(stream.NoPayloadInspect) {
+		w.weakRules(u, cl, m)
+	}
 	w.Counters[CountMatchList] += uint64(len(w.cand))
 	slices.Sort(w.cand)
 	for _, num := range w.cand {

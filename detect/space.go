@@ -266,15 +266,6 @@ type class struct {
 	anyMask mask       // what every rule of always needs
 }
 
-// weak is a rule whose fast pattern is compared in place.
-type weak struct {
-	num      uint32
-	from, to uint16 // window
-	min, max uint32 // payload length
-	nocase   bool
-	data     []byte
-}
-
 // holds reports whether a header predicate is true for the class.
 func (w *Worker) holds(c *class, id uint32) bool {
 	m := uint64(1) << (id & 63)
@@ -387,6 +378,12 @@ func (w *Worker) class(k classKey) uint32 {
 	for _, num := range rs.always {
 		if w.holds(c, rs.rules[num].head) {
 			c.always = append(c.always, num)
+		}
+	}
+	for i := range rs.weak {
+		x := &rs.weak[i]
+		if r := rs.rules[x.num]; w.holds(c, r.head) && x.tcp == (k.proto == protoTCP) {
+			c.direct = append(c.direct, x.weak)
 		}
 	}
 	if int(k.app) < len(rs.byApp) {

@@ -8,6 +8,7 @@ import (
 	"sentinel/stream"
 	"sentinel/stream/app"
 	"sentinel/stream/flow"
+	"sentinel/stream/tcp"
 )
 
 // txRun is one transaction that this packet's rules look at.
@@ -54,12 +55,19 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 	if f.Proto == protoTCP && !u.Has(stream.Established) {
 		return
 	}
-	if int(s.ID) >= len(w.rs.byApp) {
+	d := u.Dir
+	if int(s.ID) >= len(w.rs.byApp) || f.Proto == protoTCP && !u.Has(stream.Pseudo) && !w.updated(s, d) {
 		return
 	}
-	d := u.Dir
 	eng := &w.rs.byApp[s.ID]
 	eof := u.Has(stream.EndOfFlow)
+	w.cut = [2]bool{}
+	if ssn := u.Session(); ssn != nil {
+		// Beyond the stream depth nothing more comes: transactions count as complete.
+		for i := range w.cut {
+			w.cut[i] = ssn.Stream[i].Flags&tcp.DepthReached != 0
+		}
+	}
 	less := w.LogFlags(f)
 	for id := uint64(0); len(w.txRuns) < maxTxRuns; {
 		t, ok := s.Next(id)
@@ -68,11 +76,13 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 		}
 		b := t.Base()
 		id = b.ID
+		changed := b.Updated[d]
+		b.Updated[d] = false
 		if b.InspectEnd[d] || b.OneWay && b.Way != d {
 			continue
 		}
-		p, end := s.Progress(b, d), s.Complete(d)
-		if !b.Updated[d] && p < end && !eof {
+		p, end := w.progress(s, b, d), s.Complete(d)
+		if !changed && p < end && !eof {
 			continue
 		}
 		b.LogFlags |= less
@@ -105,6 +115,14 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 		}
 	}
 	w.ctx.Tx = nil
+}
+
+// progress is how far a transaction is for rules.
+func (w *Worker) progress(s *stream.State, tx *app.Tx, d flow.Dir) uint8 {
+	if w.cut[d] {
+		return s.Complete(d)
+	}
+	return s.Progress(tx, d)
 }
 
 // maxMulti bounds the byte strings of one buffer.
@@ -371,7 +389,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 		}
 		progress := run.progress
 		if e.dir != d {
-			progress = u.App.Progress(run.base, e.dir)
+			progress = w.progress(u.App, run.base, e.dir)
 		}
 		if progress < e.progress {
 			stopped = true
@@ -553,18 +571,12 @@ func (w *Worker) absent(s *source, run *txRun, d flow.Dir) bool {
 	return true
 }
 
-// txPayload looks for the content of a rule on transactions: in the stream, or in the packet.
+// txPayload looks for the content of a rule on transactions: in the stream, or in the datagram.
 func (w *Worker) txPayload(u *stream.Unit, r *compiled) bool {
 	if u.Packet.Proto != protoTCP {
 		return w.onPacket(u, r.payload)
 	}
-	if w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload) {
-		return true
-	}
-	if !u.Has(stream.InStream) {
-		return w.onPacket(u, r.payload)
-	}
-	return false
+	return w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload)
 }
 
 // fileEngine tries conditions on the files of a transaction.

@@ -41,13 +41,14 @@ var CounterNames = [CountCounters]string{"detect.alert", "detect.alert_queue_ove
 type Worker struct {
 	Counters [CountCounters]uint64
 
-	rs     *Ruleset
-	shared *Shared
-	ctx    Ctx
-	scan   mpm.Scanner
-	chain  *chain.Ctx
-	pcre   *pcre.Matcher
-	raw    func(u *stream.Unit) ([]byte, uint64, bool)
+	rs      *Ruleset
+	shared  *Shared
+	ctx     Ctx
+	scan    mpm.Scanner
+	chain   *chain.Ctx
+	pcre    *pcre.Matcher
+	raw     func(u *stream.Unit) ([]byte, uint64, bool)
+	updated func(s *stream.State, d flow.Dir) bool
 
 	classes    []*class // [0] is of packets that no rule looks at
 	classIndex map[classKey]uint32
@@ -74,6 +75,7 @@ type Worker struct {
 	work        []byte // transforms
 	pktVars     []PacketVar
 	captured    []chain.Captured // by the rule under judgement
+	cut         [2]bool          // by direction: the stream's depth is reached
 	tagged      bool
 	streamKnown []streamVerdict
 	queue       []queued
@@ -93,7 +95,7 @@ type job struct {
 
 // NewWorker returns a Worker that judges by the ruleset.
 func (rs *Ruleset) NewWorker(shared *Shared) *Worker {
-	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw}
+	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw, updated: (*stream.State).Updated}
 	w.ctx.Worker = w
 	w.Adopt(rs)
 	return w

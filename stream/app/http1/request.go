@@ -9,6 +9,7 @@ import (
 // request runs the state machine of the client's side over the input.
 func (p *Parser) request() outcome {
 	h := &p.half[app.ToServer]
+	p.side = app.ToServer
 	if h.status == broken {
 		return fail
 	}
@@ -137,7 +138,6 @@ func (p *Parser) requestIdle(h *half) outcome {
 	if t == nil {
 		return fail
 	}
-	t.unread = false
 	t.Progress[app.ToServer] = line
 	t.Updated[app.ToServer] = true
 	p.frame(app.ToServer)

@@ -9,6 +9,7 @@ import (
 // response runs the state machine of the server's side over the input.
 func (p *Parser) response() outcome {
 	h := &p.half[app.ToClient]
+	p.side = app.ToClient
 	if h.status == broken {
 		return fail
 	}
@@ -391,6 +392,7 @@ func (p *Parser) responseBody(h *half, t *Tx) outcome {
 				p.event(ev100ContinueAlreadySeen)
 			}
 			t.flags |= txSeenContinue
+			p.record(app.ToClient, true)
 			h.state = stLine
 			m.fields = m.fields[:0]
 			t.Progress[app.ToClient] = line

@@ -15,7 +15,8 @@ import (
 // Parser follows one connection.
 type Parser struct {
 	kit    *kit
-	txs    []*Tx // by rising id
+	txs    []*Tx          // by rising id
+	index  map[uint32]*Tx // by stream, once there are many
 	lastID uint64
 	begun  bool // the client's preface was looked for
 	table  [2]table
@@ -25,6 +26,7 @@ type Parser struct {
 	out    uint64
 	host   app.Host
 	base   uint64
+	now    int64
 	flags  app.ResultFlags
 }
 
@@ -52,25 +54,39 @@ func (p *Parser) Reset() {
 
 // Next implements app.Parser.
 func (p *Parser) Next(after uint64) (app.Transaction, bool) {
-	for _, t := range p.txs {
-		if t.ID > after {
-			return t, true
-		}
+	if i := p.above(after); i < len(p.txs) {
+		return p.txs[i], true
 	}
 	return nil, false
 }
 
 // Free implements app.Parser.
 func (p *Parser) Free(id uint64) {
-	for i, t := range p.txs {
-		if t.ID == id {
-			copy(p.txs[i:], p.txs[i+1:])
-			p.txs[len(p.txs)-1] = nil
-			p.txs = p.txs[:len(p.txs)-1]
-			p.kit.giveTx(t)
-			return
+	i := p.above(id - 1)
+	if id == 0 || i == len(p.txs) || p.txs[i].ID != id {
+		return
+	}
+	t := p.txs[i]
+	copy(p.txs[i:], p.txs[i+1:])
+	p.txs[len(p.txs)-1] = nil
+	p.txs = p.txs[:len(p.txs)-1]
+	if p.index[t.stream] == t {
+		delete(p.index, t.stream)
+	}
+	p.kit.giveTx(t)
+}
+
+// above finds the first transaction with an id above after.
+func (p *Parser) above(after uint64) int {
+	low, high := 0, len(p.txs)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); p.txs[mid].ID > after {
+			high = mid
+		} else {
+			low = mid + 1
 		}
 	}
+	return low
 }
 
 // event puts an event on the newest transaction.
@@ -82,7 +98,7 @@ func (p *Parser) event(e uint8) {
 
 // Parse implements app.Parser.
 func (p *Parser) Parse(in *app.Input) app.Result {
-	p.host, p.base, p.flags = in.Host, in.Offset, 0
+	p.host, p.base, p.flags, p.now = in.Host, in.Offset, 0, in.Time
 	r := p.parse(in.Dir, in.Data, in.EOF)
 	p.host = nil
 	r.Flags |= p.flags
@@ -357,6 +373,9 @@ func (p *Parser) find(d app.Dir, h frameHeader, stream uint32, broken bool) *Tx 
 	}
 	t := p.create()
 	t.Type, t.stream = typeStream, stream
+	if p.index != nil {
+		p.index[stream] = t
+	}
 	return t
 }
 
@@ -369,8 +388,23 @@ func (p *Parser) create() *Tx {
 	return t
 }
 
+// indexFrom is the number of live transactions from which streams are found by an index.
+const indexFrom = 64
+
 // stream finds the newest transaction of a stream.
 func (p *Parser) stream(id uint32) *Tx {
+	if p.index != nil {
+		return p.index[id]
+	}
+	if len(p.txs) > indexFrom {
+		p.index = make(map[uint32]*Tx, 2*len(p.txs))
+		for _, t := range p.txs {
+			if t.Type == typeStream {
+				p.index[t.stream] = t
+			}
+		}
+		return p.index[id]
+	}
 	for i := len(p.txs) - 1; i >= 0; i-- {
 		if p.txs[i].stream == id {
 			return p.txs[i]
@@ -590,6 +624,9 @@ func (p *Parser) decompress(t *Tx, m *body, b []byte) ([]byte, bool) {
 	}
 }
 
+// fileLimits are those of bodies whose protocol has no settings for them: rules wait for 32 KiB or the end.
+var fileLimits = file.Limits{MinSize: 32768, Window: 4096}
+
 // content hands decoded bytes to the file and to rules.
 func (p *Parser) content(t *Tx, d app.Dir, m *body, b []byte, over bool) {
 	if !m.opened {
@@ -599,18 +636,25 @@ func (p *Parser) content(t *Tx, d app.Dir, m *body, b []byte, over bool) {
 		}
 		if m.file != nil {
 			m.stream = &m.file.Body
+			m.stream.SetLimits(fileLimits)
 			if d == app.ToClient {
 				p.ranges(t, m.file)
 			}
 		} else {
-			m.own.Reset(file.Limits{Window: 4096})
+			m.own.Reset(fileLimits)
 			m.stream = &m.own
 		}
 	}
 	if m.file != nil {
 		m.file.Append(b)
+		if m.ranged && len(m.block)+len(b) <= httprange.MaxPart {
+			m.block = append(m.block, b...)
+		} else {
+			m.ranged, m.block = false, nil
+		}
 		if over {
 			m.file.Close(file.Closed)
+			p.endPart(t, m)
 		}
 	} else {
 		m.own.Append(b)
@@ -634,7 +678,42 @@ func (p *Parser) ranges(t *Tx, f *file.File) {
 	default:
 		f.Flags |= file.HasRange
 		f.Start, f.End = uint64(r.Start), uint64(r.End)
+		m := &t.half[app.ToClient]
+		m.ranged, m.total = t.first(app.ToServer, ":authority") != nil && t.first(app.ToServer, ":path") != nil, uint64(r.Size)
 	}
+}
+
+// endPart hands a finished part in. The last one brings the whole, which becomes another file of the transaction.
+func (p *Parser) endPart(t *Tx, m *body) {
+	if !m.ranged {
+		return
+	}
+	m.ranged = false
+	host, path := t.first(app.ToServer, ":authority"), t.first(app.ToServer, ":path")
+	if i := bytes.IndexByte(host, ':'); i >= 0 {
+		host = host[:i]
+	}
+	if i := bytes.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
+	}
+	if i := bytes.LastIndexByte(path, '/'); i >= 0 {
+		path = path[i:]
+	}
+	p.kit.key = append(append(p.kit.key[:0], host...), path...)
+	pieces := p.kit.ranges.Add(p.kit.key, m.total, m.file.Start, m.block, p.now)
+	m.block = nil
+	if pieces == nil || p.host == nil {
+		return
+	}
+	whole := p.host.Open(&t.Tx, path)
+	if whole == nil {
+		return
+	}
+	whole.Body.SetLimits(fileLimits)
+	for _, b := range pieces {
+		whole.Append(b)
+	}
+	whole.Close(file.Closed)
 }
 
 // Upgrader is what the parser of HTTP/1 offers: the request that asked for the upgrade, as fields of HTTP/2.
