@@ -129,7 +129,7 @@ func New(o Options) (*Engine, error) {
 	if err := e.configure(); err != nil {
 		return nil, err
 	}
-	e.counters = newCounters(e.reg)
+	e.counters = newCounters(e.reg, e.set, e.ips)
 	var err error
 	if e.out, err = eve.Open(eve.Options{
 		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,
@@ -231,6 +231,7 @@ func (e *Engine) streamConfig() stream.Config {
 	}
 	c.Flow.Seed = e.seed
 	c.TCP.DetectOff = !e.detects
+	c.TCP.NoRaw = c.TCP.NoRaw || !e.detects // nobody looks at it
 	if !e.opt.NoRandom {
 		c.Random = e.seed
 	}

@@ -73,6 +73,9 @@ func (c *compiler) newData(u *bufferUse, s *source, index map[string]uint32) uin
 // engines makes the engines of one rule.
 func (c *compiler) engines(x *built, dataIndex, pktIndex map[string]uint32) error {
 	b, r := x.b, x.r
+	if err := b.base64Program(); err != nil {
+		return r.src.Err("base64_data", err.Error())
+	}
 	var err error
 	if r.payload, err = b.program(&b.payload); err != nil {
 		return r.src.Err("content", err.Error())
@@ -362,6 +365,16 @@ func (c *compiler) payloadGroups() []uint8 {
 // payloadRule adds a rule to every payload database that it may be found by.
 func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, groups []uint8) {
 	h := &c.rs.heads[r.head]
+	var direct [2]bool // others, TCP
+	for i, tcp := range [2]bool{false, true} {
+		if x, ok := weakOf(r, tcp); ok && !c.cfg.NoDirect {
+			direct[i] = true
+			if tcp && !h.protos.has(protoTCP) {
+				continue
+			}
+			c.rs.weak = append(c.rs.weak, weakRule{x, tcp})
+		}
+	}
 	seen := map[uint8]bool{}
 	for id, g := range groups {
 		if !r.apps.empty() && !r.apps.has(flow.ProtoID(id)) || seen[g] {
@@ -381,7 +394,7 @@ func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, gro
 				}
 				addPattern(s.index, &s.patterns, &s.hits, r.fast, r.num)
 			}
-			if h.protos.has(protoTCP) {
+			if h.protos.has(protoTCP) && !direct[1] {
 				// Content that belongs to a transaction's rule is looked for in the stream.
 				if r.flags&requireStream != 0 || r.flags&requirePacket == 0 {
 					add(protoTCP, true)
@@ -389,6 +402,9 @@ func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, gro
 				if r.flags&requirePacket != 0 {
 					add(protoTCP, false)
 				}
+			}
+			if direct[0] {
+				continue
 			}
 			if h.protos.has(protoUDP) {
 				add(protoUDP, false)

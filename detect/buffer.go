@@ -176,6 +176,12 @@ func (b *buffers) add(name string, k bufferKind) *bufferDef {
 		return d
 	}
 	d := &bufferDef{name: name, kind: k, id: len(b.list), priority: 2}
+	switch name {
+	case "http.method", "http.stat_code": // few values: even payload is better
+		d.priority = 4
+	case "http.stat_msg":
+		d.priority = 3
+	}
 	b.byName[name] = d
 	b.list = append(b.list, d)
 	return d

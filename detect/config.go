@@ -29,6 +29,7 @@ type Config struct {
 	GuessAppTxLimit    int  // detect.stream-tx-log-limit; 4
 	PrefilterAuto      bool // detect.prefilter.default: auto
 	NoPrefilter        bool // try every rule on everything: for tests of parity
+	NoDirect           bool // put weak patterns into the pattern sets too: for tests of parity
 	StrictRuleKeywords bool // --strict-rule-keywords
 	Generation         uint32
 	ActionOrder        []rules.Action // action-order; pass, drop, reject, alert

@@ -1,9 +1,15 @@
 package detect
 
-import "sentinel/stream"
+import (
+	"sentinel/stream"
+	"sentinel/stream/flow"
+)
 
 // SetRaw replaces where a worker takes the reassembled stream from.
-func (w *Worker) SetRaw(f func(u *stream.Unit) ([]byte, uint64, bool)) { w.raw = f }
+func (w *Worker) SetRaw(f func(u *stream.Unit) ([]byte, uint64, bool)) {
+	w.raw = f
+	w.updated = func(*stream.State, flow.Dir) bool { return true }
+}
 
 // FastPattern is the pattern that rule i is prefiltered by, and its buffer.
 func (rs *Ruleset) FastPattern(i int) (data, buffer string) {

@@ -32,6 +32,7 @@ type Ruleset struct {
 	ipOnly  []uint32 // rules that are tried once per flow and direction
 	ipTable *ipTable
 	always  []uint32 // packet rules without fast pattern, by num
+	weak    []weakRule
 	sets    []mpm.Set
 	loose   [2][]txLoose // rules on any protocol's transactions, by direction
 }
@@ -110,6 +111,12 @@ func (rs *Ruleset) Close() {
 		}
 	}
 	rs.sets = nil
+}
+
+// weakRule is a rule with a weak pattern, for TCP or for the other protocols.
+type weakRule struct {
+	weak
+	tcp bool
 }
 
 // payloadKey names a database of payload patterns.

@@ -37,30 +37,16 @@ const noPiece = 0xffff
 func newSpace(rs *Ruleset) *space {
 	s := &space{}
 	used := make([]bool, len(rs.addrs))
-	for i := range rs.heads {
-		h := &rs.heads[i]
-		if !rs.headUsed(uint32(i)) {
-			continue
+	for _, r := range rs.rules {
+		if r.typ != TypeIPOnly {
+			h := &rs.heads[r.head]
+			used[h.src], used[h.dst] = true, true
 		}
-		used[h.src], used[h.dst] = true, true
 	}
 	s.words = (len(rs.addrs) + 63) / 64
 	s.addresses(rs, used)
 	s.portPieces(rs)
 	return s
-}
-
-// headUsed reports whether a rule that is not IP-only has the predicate.
-func (rs *Ruleset) headUsed(id uint32) bool {
-	if rs.cfg.NoPrefilter && rs.space == nil && false {
-		return true
-	}
-	for _, r := range rs.rules {
-		if r.head == id && r.typ != TypeIPOnly {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *space) addresses(rs *Ruleset, used []bool) {
@@ -280,15 +266,6 @@ type class struct {
 	anyMask mask       // what every rule of always needs
 }
 
-// weak is a rule whose fast pattern is compared in place.
-type weak struct {
-	num      uint32
-	from, to uint16 // window
-	min, max uint32 // payload length
-	nocase   bool
-	data     []byte
-}
-
 // holds reports whether a header predicate is true for the class.
 func (w *Worker) holds(c *class, id uint32) bool {
 	m := uint64(1) << (id & 63)
@@ -401,6 +378,12 @@ func (w *Worker) class(k classKey) uint32 {
 	for _, num := range rs.always {
 		if w.holds(c, rs.rules[num].head) {
 			c.always = append(c.always, num)
+		}
+	}
+	for i := range rs.weak {
+		x := &rs.weak[i]
+		if r := rs.rules[x.num]; w.holds(c, r.head) && x.tcp == (k.proto == protoTCP) {
+			c.direct = append(c.direct, x.weak)
 		}
 	}
 	if int(k.app) < len(rs.byApp) {

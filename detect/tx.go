@@ -54,12 +54,13 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 	if f.Proto == protoTCP && !u.Has(stream.Established) {
 		return
 	}
-	if int(s.ID) >= len(w.rs.byApp) {
+	d := u.Dir
+	if int(s.ID) >= len(w.rs.byApp) || f.Proto == protoTCP && !u.Has(stream.Pseudo) && !w.updated(s, d) {
 		return
 	}
-	d := u.Dir
 	eng := &w.rs.byApp[s.ID]
 	eof := u.Has(stream.EndOfFlow)
+	less := w.LogFlags(f)
 	for id := uint64(0); len(w.txRuns) < maxTxRuns; {
 		t, ok := s.Next(id)
 		if !ok {
@@ -67,13 +68,16 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 		}
 		b := t.Base()
 		id = b.ID
+		changed := b.Updated[d]
+		b.Updated[d] = false
 		if b.InspectEnd[d] || b.OneWay && b.Way != d {
 			continue
 		}
 		p, end := s.Progress(b, d), s.Complete(d)
-		if !b.Updated[d] && p < end && !eof {
+		if !changed && p < end && !eof {
 			continue
 		}
+		b.LogFlags |= less
 		w.stamp++
 		run := txRun{tx: t, base: b, progress: p, end: end, stamp: w.stamp}
 		w.txRuns = append(w.txRuns, run)
@@ -325,6 +329,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 	c := &w.ctx
 	d := u.Dir
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
+	w.captured = w.captured[:0]
 	var flags uint32
 	if k.item >= 0 {
 		flags = w.txs[run.base.Detect].items[d][k.item].flags
@@ -550,18 +555,12 @@ func (w *Worker) absent(s *source, run *txRun, d flow.Dir) bool {
 	return true
 }
 
-// txPayload looks for the content of a rule on transactions: in the stream, or in the packet.
+// txPayload looks for the content of a rule on transactions: in the stream, or in the datagram.
 func (w *Worker) txPayload(u *stream.Unit, r *compiled) bool {
 	if u.Packet.Proto != protoTCP {
 		return w.onPacket(u, r.payload)
 	}
-	if w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload) {
-		return true
-	}
-	if !u.Has(stream.InStream) {
-		return w.onPacket(u, r.payload)
-	}
-	return false
+	return w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload)
 }
 
 // fileEngine tries conditions on the files of a transaction.
@@ -600,4 +599,24 @@ func (w *Worker) fileEngine(run *txRun, e *engine) engineResult {
 		return engYes
 	}
 	return res
+}
+
+// skipTx marks the transactions that are complete as judged, when no rule looks at them.
+func (w *Worker) skipTx(u *stream.Unit) {
+	s := u.App
+	if s == nil || s.Parser == nil {
+		return
+	}
+	d := u.Dir
+	for id := uint64(0); ; {
+		t, ok := s.Next(id)
+		if !ok {
+			return
+		}
+		b := t.Base()
+		id = b.ID
+		if s.Progress(b, d) >= s.Complete(d) {
+			b.InspectEnd[d] = true
+		}
+	}
 }

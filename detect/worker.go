@@ -41,13 +41,14 @@ var CounterNames = [CountCounters]string{"detect.alert", "detect.alert_queue_ove
 type Worker struct {
 	Counters [CountCounters]uint64
 
-	rs     *Ruleset
-	shared *Shared
-	ctx    Ctx
-	scan   mpm.Scanner
-	chain  *chain.Ctx
-	pcre   *pcre.Matcher
-	raw    func(u *stream.Unit) ([]byte, uint64, bool)
+	rs      *Ruleset
+	shared  *Shared
+	ctx     Ctx
+	scan    mpm.Scanner
+	chain   *chain.Ctx
+	pcre    *pcre.Matcher
+	raw     func(u *stream.Unit) ([]byte, uint64, bool)
+	updated func(s *stream.State, d flow.Dir) bool
 
 	classes    []*class // [0] is of packets that no rule looks at
 	classIndex map[classKey]uint32
@@ -73,6 +74,7 @@ type Worker struct {
 	scratch     app.Scratch
 	work        []byte // transforms
 	pktVars     []PacketVar
+	captured    []chain.Captured // by the rule under judgement
 	tagged      bool
 	streamKnown []streamVerdict
 	queue       []queued
@@ -92,7 +94,7 @@ type job struct {
 
 // NewWorker returns a Worker that judges by the ruleset.
 func (rs *Ruleset) NewWorker(shared *Shared) *Worker {
-	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw}
+	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw, updated: (*stream.State).Updated}
 	w.ctx.Worker = w
 	w.Adopt(rs)
 	return w
@@ -163,7 +165,18 @@ type flowState struct {
 	vars     flowVars
 	limits   []flowLimit
 	tags     []flowTag
-	bypass   bool
+	logLess  uint32 // what is not logged of the flow and its transactions
+}
+
+// LogLess switches logging off for the flow's transactions (1) or the flow itself (2).
+func (w *Worker) LogLess(f *flow.Flow, bits uint32) { w.state(f).logLess |= bits }
+
+// LogFlags is what LogLess switched off.
+func (w *Worker) LogFlags(f *flow.Flow) uint32 {
+	if f.Detect == 0 {
+		return 0
+	}
+	return w.flows[f.Detect].logLess
 }
 
 // state returns what is kept of the flow, and makes it when it is new.

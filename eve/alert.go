@@ -191,16 +191,7 @@ func (w *Worker) alertHeader(u *stream.Unit, o alertOptions, a *detect.Alert, s 
 		b.Close()
 	}
 	if o.metadata && len(r.Metadata) > 0 {
-		b.OpenObject("metadata")
-		for i := range r.Metadata {
-			b.Key([]byte(r.Metadata[i].Key))
-			b.StartArray()
-			for _, v := range r.Metadata[i].Values {
-				b.ElemString(v)
-			}
-			b.Close()
-		}
-		b.Close()
+		w.ruleMetadata(r.Metadata)
 	}
 	if o.rule {
 		b.String("rule", r.Raw)
@@ -209,6 +200,50 @@ func (w *Worker) alertHeader(u *stream.Unit, o alertOptions, a *detect.Alert, s 
 		b.Str("xff", xff)
 	}
 	b.Close()
+}
+
+// ruleMetadata adds the metadata of a rule as readers know it: keys in order of the alphabet, the last value first.
+func (w *Worker) ruleMetadata(m []detect.KeyValues) {
+	b := &w.b
+	b.OpenObject("metadata")
+	last := -1
+	for range m {
+		next := -1
+		for i := range m {
+			if (last < 0 || before(m, last, i)) && (next < 0 || before(m, i, next)) {
+				next = i
+			}
+		}
+		if next < 0 {
+			break
+		}
+		last = next
+		b.Key([]byte(m[next].Key))
+		b.StartArray()
+		for i := len(m[next].Values) - 1; i >= 0; i-- {
+			b.ElemString(m[next].Values[i])
+		}
+		b.Close()
+	}
+	b.Close()
+}
+
+// before orders the keys of metadata: without case, then as they were written.
+func before(m []detect.KeyValues, i, j int) bool {
+	a, b := m[i].Key, m[j].Key
+	for k := 0; k < len(a) && k < len(b); k++ {
+		if x, y := lower(a[k]), lower(b[k]); x != y {
+			return x < y
+		}
+	}
+	return len(a) < len(b) || len(a) == len(b) && i < j
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // targets adds who attacks whom, by the rule's target keyword.
@@ -297,7 +332,7 @@ func (w *Worker) alertFlow(u *stream.Unit, s *sides) {
 	}
 	w.addr("src_ip", x.src, v, x.srcXFF())
 	w.addr("dest_ip", x.dst, v, x.dstXFF())
-	if hasPorts(u.Packet) && s.srcPort > 0 {
+	if protoHasPorts(u.Packet.Proto) && s.srcPort > 0 {
 		b.Uint("src_port", uint64(x.srcPort))
 		b.Uint("dest_port", uint64(x.dstPort))
 	}
@@ -342,12 +377,15 @@ func (w *Worker) streamPayload(u *stream.Unit, limit int) []byte {
 	if ssn == nil {
 		return nil
 	}
-	at := ssn.Stream[u.Dir].Base()
+	s := &ssn.Stream[u.Dir]
+	at := s.Base()
+	acked := at + uint64(max(int32(s.LastAck-s.ISN-1-uint32(at)), 0)) // inline, more than that is there
 	for range 4096 {
 		data, off, ok := u.Tracker().Chunk(u.Flow, u.Dir, at, false)
-		if !ok || len(out) >= limit {
+		if !ok || len(out) >= limit || off >= acked {
 			break
 		}
+		data = data[:min(uint64(len(data)), acked-off)]
 		if off > at {
 			out = append(out, '[')
 			out = strconv.AppendUint(out, off-at, 10)

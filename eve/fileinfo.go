@@ -28,7 +28,7 @@ func (o *Output) addFiles(n *conf.Node, l logger) error {
 		case "sha1":
 			o.fileFlags |= file.WantSHA1
 		case "sha256":
-			o.fileFlags |= file.WantSHA256
+			o.fileFlags |= file.WantSHA256 | file.PartSHA256
 		default:
 			return fmt.Errorf("force-hash %q is not md5, sha1 or sha256", h)
 		}
@@ -86,6 +86,7 @@ func (w *Worker) dirFiles(u *stream.Unit, s *stream.State, t app.Transaction, tx
 			continue
 		}
 		if end && f.State == file.Open {
+			f.Flags &^= file.PartSHA256 // it was not the protocol that ended it
 			f.Close(file.Truncated)
 		}
 		if f.State == file.Open {

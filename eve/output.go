@@ -3,6 +3,8 @@ package eve
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,8 +78,9 @@ type Output struct {
 
 	anomalyDecode, anomalyStream, anomalyApp bool // some logger wants them
 
-	layouts   []layout // by protocol
-	names     []string // by protocol: as in app_proto
+	layouts   []layout   // by protocol
+	names     []string   // by protocol: as in app_proto
+	events    [][]string // by protocol: names of anomalies
 	fileFlags file.Flags
 	ja3, ja4  bool
 	magic     bool
@@ -117,13 +120,19 @@ func Open(o Options) (*Output, error) {
 	if o.Registry != nil {
 		n = o.Registry.Len()
 	}
-	out := &Output{opt: o, started: time.Now(), txs: make([][]txLogger, n), masks: make([]uint32, n), layouts: make([]layout, n),
+	out := &Output{opt: o, started: time.Now(), txs: make([][]txLogger, n), masks: make([]uint32, n), layouts: make([]layout, n), events: make([][]string, n),
 		names: make([]string, max(n, int(flow.ProtoFirst)))}
 	out.names[flow.ProtoUnknown], out.names[flow.ProtoFailed] = "unknown", "failed"
 	for id := flow.ProtoFirst; int(id) < n; id++ {
 		out.names[id] = o.Registry.EVEName(id)
 		if p := o.Registry.ByID(id); p != nil {
 			out.layouts[id] = layoutOf(p)
+			out.events[id] = slices.Clone(p.Events)
+			if out.layouts[id].caps {
+				for i, e := range p.Events {
+					out.events[id][i] = strings.ToUpper(e)
+				}
+			}
 		}
 	}
 	if err := out.configure(); err != nil {

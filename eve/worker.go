@@ -35,6 +35,7 @@ type Worker struct {
 	logOpt  app.LogOptions
 	stash   []byte // payload of streams
 	line    []byte // of fast.log
+	fake    []byte // bytes of a pseudo packet
 	ip      []byte // from X-Forwarded-For
 	fastAt  fastTime
 	counts  Counts

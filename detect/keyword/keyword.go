@@ -11,9 +11,11 @@ func All() []detect.Keyword {
 			flow(), flowbits(), flowint(), xbits(), hostbits(), noalert(), alert(),
 			dsize(), urilen(), bsize(), absent(),
 			appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
+			base64Decode(), base64Data(), configKeyword(),
 			threshold(), detectionFilter(), streamSize(), tag(), bypass(),
 			uricontent(), pktData(), rawbytes(), replace(),
 		},
+		header(),
 		files(),
 	)
 }

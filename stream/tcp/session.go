@@ -129,6 +129,7 @@ type Stream struct {
 	//	 baseSeq                  known[0]  more
 	baseSeq uint32
 	segLen  uint32 // length of the segment list
+	longest uint32 // bytes of the longest segment so far
 	base    uint64 // offset of baseSeq: what is before it is gone
 	app     uint64 // what the application layer is done with
 	raw     uint64 // what rules have seen

@@ -213,6 +213,46 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// What the config keyword asks for on a request holds for its response, whether the request lives or not.
+func TestConfigKeyword(t *testing.T) {
+	query, answer := typical()
+	for _, free := range []bool{false, true} {
+		p := newParser(t)
+		in := app.Input{Flow: &flow.Flow{Key: flow.Key{Proto: 17}}, Host: &host{}, Data: query}
+		p.Parse(&in)
+		tx, _ := p.Next(0)
+		tx.Base().LogFlags = 5
+		if free {
+			p.Free(tx.Base().ID)
+		}
+		in.Dir, in.Data = app.ToClient, answer
+		for i, want := range []uint32{5, 0} {
+			p.Parse(&in)
+			tx, ok := p.Next(uint64(i + 1))
+			if !ok {
+				t.Fatal("no response")
+			}
+			if got := tx.Base().LogFlags; got != want && (free || i == 0) {
+				t.Errorf("freed %v, response %d: flags %d, want %d", free, i, got, want)
+			}
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	query, answer := typical()
+	var tx Tx
+	if !tx.Read(query, app.ToServer) || tx.Response || !tx.Events.Empty() {
+		t.Error("a query is refused")
+	}
+	if tx.Read(answer, app.ToServer) || tx.Read(query[:20], app.ToServer) {
+		t.Error("an answer or half a query is taken for a query")
+	}
+	if !tx.Read(answer, app.ToClient) || len(tx.Msg.Answers) != 2 {
+		t.Error("an answer is refused")
+	}
+}
+
 func TestPrepareLog(t *testing.T) {
 	tests := []struct {
 		name, yaml string

@@ -18,7 +18,7 @@ const (
 	logRequest  = 1 << 61
 	logResponse = 1 << 62
 	logV2       = 1 << 63
-	logAll      = logV2 - 1
+	logAll      = logV2 - 1 // every type and format
 	logTypes    = logGrouped - 1
 )
 
@@ -94,7 +94,7 @@ func logTx(tx app.Transaction, w *jsonw.Builder, o *app.LogOptions) bool {
 	switch {
 	case o.Alert:
 		flags = logAll &^ logGrouped
-		t.Log(w, flags)
+		t.logV3(w, flags)
 		return true
 	case flags == 0:
 		flags = logAll
@@ -115,7 +115,7 @@ func logTx(tx app.Transaction, w *jsonw.Builder, o *app.LogOptions) bool {
 	if !t.Msg.wanted(flags) {
 		return false
 	}
-	t.Log(w, flags)
+	t.logV3(w, flags)
 	return true
 }
 
@@ -161,8 +161,11 @@ func writeHeader(w *jsonw.Builder, h *Header) {
 	w.Uint("opcode", uint64(h.Opcode()))
 }
 
-// Log writes the transaction in version 3 of the format.
-func (t *Tx) Log(w *jsonw.Builder, flags uint64) {
+// Log writes the object of a transaction that another protocol carries, as the dns event type's options say.
+func Log(t *Tx, w *jsonw.Builder, o *app.LogOptions) bool { return logTx(t, w, o) }
+
+// logV3 writes the transaction in version 3 of the format.
+func (t *Tx) logV3(w *jsonw.Builder, flags uint64) {
 	m := &t.Msg
 	w.Uint("version", 3)
 	if t.Response {

@@ -28,6 +28,7 @@ type Tx struct {
 	Msg      Message
 	Response bool // in the direction of responses, whatever the message says
 	walk     walk
+	answered bool // the response took over what was asked for
 }
 
 // pool keeps transactions of one worker for reuse.
@@ -50,7 +51,7 @@ func (p *pool) put(t *Tx) {
 	}
 	t.Msg.Reset()
 	t.Tx = app.Tx{Files: t.Files, Bits: t.Bits[:0]}
-	t.walk = walk{}
+	t.walk, t.answered = walk{}, false
 	p.free = append(p.free, t)
 }
 
@@ -62,6 +63,41 @@ type parser struct {
 	head   int   // first of live
 	lastID uint64
 	gap    bool
+	marks  []mark // of requests whose responses are to come, oldest first
+}
+
+// maxMarks bounds the requests that are remembered for the sake of their responses.
+const maxMarks = 500
+
+// mark is what the config keyword asked for on a request: it counts for the response, too, which is another transaction.
+type mark struct {
+	id    uint16
+	flags uint32
+}
+
+func (p *parser) remember(t *Tx) {
+	if len(p.marks) == maxMarks {
+		p.marks = p.marks[:copy(p.marks, p.marks[1:])]
+	}
+	p.marks = append(p.marks, mark{t.Msg.Header.ID, t.LogFlags})
+}
+
+// recall gives a response what was asked for on its request.
+func (p *parser) recall(t *Tx) {
+	for _, q := range p.live[p.head:] {
+		if !q.Response && q.LogFlags != 0 && q.Msg.Header.ID == t.Msg.Header.ID {
+			t.LogFlags = q.LogFlags
+			q.answered = true
+			return
+		}
+	}
+	for i, m := range p.marks {
+		if m.id == t.Msg.Header.ID {
+			t.LogFlags = m.flags
+			p.marks = append(p.marks[:i], p.marks[i+1:]...)
+			return
+		}
+	}
 }
 
 func (p *parser) Next(after uint64) (app.Transaction, bool) {
@@ -77,6 +113,9 @@ func (p *parser) Free(id uint64) {
 	for i := p.head; i < len(p.live); i++ {
 		if p.live[i].ID != id {
 			continue
+		}
+		if t := p.live[i]; t.LogFlags != 0 && !t.Response && !t.answered {
+			p.remember(t)
 		}
 		p.pool.put(p.live[i])
 		if i == p.head {
@@ -104,6 +143,7 @@ func (p *parser) Reset() {
 	if cap(p.live) > 64 {
 		p.live = nil
 	}
+	p.marks = p.marks[:0]
 }
 
 func (p *parser) Parse(in *app.Input) app.Result {
@@ -184,11 +224,31 @@ func (p *parser) message(b []byte, d app.Dir, tcp bool) bool {
 	}
 	p.spare = nil
 	p.lastID++
-	t.ID, t.OneWay, t.Way, t.Response = p.lastID, true, d, d == app.ToClient
+	t.ID = p.lastID
+	t.complete(d)
+	if t.Response {
+		p.recall(t)
+	}
+	p.live = append(p.live, t)
+	return true
+}
+
+// complete makes a transaction of a parsed message.
+func (t *Tx) complete(d app.Dir) {
+	t.OneWay, t.Way, t.Response = true, d, d == app.ToClient
 	t.Progress = [2]uint8{done, done}
 	t.Updated = [2]bool{d == app.ToServer, d == app.ToClient}
 	t.judge()
-	p.live = append(p.live, t)
+}
+
+// Read makes a transaction of a message that another protocol carries. It returns false for what is no message of direction d.
+// The events are those of DNS; the number is the caller's to give.
+func (t *Tx) Read(b []byte, d app.Dir) bool {
+	if !Validate(b) || t.Msg.Parse(b) != Good || d == app.ToServer && t.Msg.Header.QR() {
+		return false
+	}
+	t.walk = walk{}
+	t.complete(d)
 	return true
 }
 

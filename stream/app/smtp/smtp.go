@@ -62,7 +62,7 @@ func Protocol() *app.Protocol {
 			{Transport: app.TCP, Dir: app.ToServer, Data: "HELO", Depth: 4, Nocase: true},
 			{Transport: app.TCP, Dir: app.ToServer, Data: "QUIT", Depth: 4, Nocase: true, Confirm: notFTP},
 		},
-		Ports: []app.Probe{{Transport: app.TCP, Ports: "25,465", Dir: app.ToClient, Min: 5, Max: 1 << 16, Func: probeServer}},
+		Ports: []app.Probe{{Transport: app.TCP, Ports: "25,465", Dir: app.ToClient, Min: 5, Max: 5, Func: probeServer}},
 		Setup: setup,
 		States: [2][]string{
 			{"request_started", "request_data", "request_complete"},

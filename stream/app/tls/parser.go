@@ -44,6 +44,8 @@ type parser struct {
 	tx     Tx
 	freed  bool
 	eof    [2]bool
+
+	touched bool // a record other than application data was read
 }
 
 func (p *parser) Next(after uint64) (app.Transaction, bool) {
@@ -70,8 +72,10 @@ func (p *parser) Parse(in *app.Input) app.Result {
 	var r app.Result
 	t := &p.tx
 	t.now = in.Time
-	t.Updated = [2]bool{true, true}
 	s := &t.side[in.Dir]
+	// Rules need not look again at a session that only passes application data.
+	progress, events := t.Progress, t.Events
+	p.touched = false
 	if s.left < 0 {
 		t.current = 0
 	}
@@ -97,6 +101,9 @@ func (p *parser) Parse(in *app.Input) app.Result {
 			t.raise(toServer, clientFinished)
 			t.raise(toClient, serverFinished)
 		}
+	}
+	if p.touched || in.EOF || t.Progress != progress || t.Events != events {
+		t.Updated = [2]bool{true, true}
 	}
 	return r
 }
@@ -191,6 +198,7 @@ func (p *parser) body(in *app.Input, r *app.Result, b []byte) bool {
 	t := &p.tx
 	s := &t.side[in.Dir]
 	at := in.Offset + uint64(r.Consumed)
+	p.touched = p.touched || s.contentType != recApplication
 	if s.left == s.size {
 		in.Host.Frame(frameData, at, int64(s.size))
 	}

@@ -23,7 +23,7 @@ func (p *parser) ssl2(in *app.Input, r *app.Result) {
 	t := &p.tx
 	s := &t.side[in.Dir]
 	b := in.Data[r.Consumed:]
-	s.version = version2
+	s.version, p.touched = version2, true
 	head, mask := 2, byte(0x7f)
 	if b[0]&0x80 == 0 {
 		head, mask = 3, 0x3f

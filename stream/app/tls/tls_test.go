@@ -141,6 +141,20 @@ func TestHeartbleedEncrypted(t *testing.T) {
 	}
 }
 
+func TestUpdates(t *testing.T) {
+	p := newParser(t, "")
+	for i, tt := range []struct {
+		data string
+		want bool
+	}{{ccs, true}, {application, false}, {application, false}, {alertWarning, true}} {
+		p.tx.Updated = [2]bool{}
+		feed(p, toServer, tt.data)
+		if p.tx.Updated != [2]bool{tt.want, tt.want} {
+			t.Errorf("%d: updated %v, want %v", i, p.tx.Updated, tt.want)
+		}
+	}
+}
+
 func TestEndOfStream(t *testing.T) {
 	p := newParser(t, "")
 	in := app.Input{Flow: &flow.Flow{}, Dir: toServer, EOF: true, Host: &host{}}

@@ -1,0 +1,164 @@
+package detect
+
+import (
+	"sentinel/stream"
+)
+
+// weak is a rule whose fast pattern is short or common, and must lie in a narrow window: comparing it there costs less than
+// the hits that a multi-pattern matcher would report all over the traffic.
+type weak struct {
+	num      uint32
+	from, to uint32 // window: where the pattern may begin, and where it must have ended
+	min, max uint32 // payload length, from dsize
+	packet   bool   // looked for in packets
+	stream   bool   // looked for in the stream
+	nocase   bool
+	data     []byte // lower case with nocase
+}
+
+// weakWindow bounds the windows of weak patterns, in bytes.
+const weakWindow = 128
+
+// weakOf returns the rule's weak pattern; ok is false if the pattern belongs into a pattern set.
+func weakOf(r *compiled, tcp bool) (x weak, ok bool) {
+	f := r.fast
+	c := f.elem
+	if c.Chop || c.Relative() || c.Offset.Var != "" || c.Depth.Var != "" || !common(c.Data) {
+		return x, false
+	}
+	x = weak{num: r.num, max: ^uint32(0), data: f.data, nocase: f.nocase}
+	n := uint32(len(c.Data))
+	switch {
+	case c.StartsWith:
+		x.to = n
+	case c.HasDepth:
+		x.from, x.to = uint32(c.Offset.N), uint32(c.Offset.N+c.Depth.N)
+	default:
+		x.from, x.to = uint32(c.Offset.N), ^uint32(0)
+	}
+	x.packet = !tcp || r.flags&requirePacket != 0
+	x.stream = tcp && (r.flags&requireStream != 0 || r.flags&requirePacket == 0)
+	if r.flags&hasDsize != 0 {
+		switch d := r.dsize; d.Mode {
+		case UintEqual:
+			x.min, x.max = clip(d.Lo), clip(d.Lo)
+		case UintLess:
+			x.max = clip(d.Lo)
+		case UintRange:
+			x.min, x.max = clip(d.Lo), clip(d.Hi)
+		case UintGreater, UintGreaterEqual:
+			x.min = clip(d.Lo)
+		}
+	}
+	end := min(x.to, x.max)
+	if x.stream {
+		end = x.to
+	}
+	if end > weakWindow {
+		return x, false
+	}
+	if x.nocase {
+		low := make([]byte, len(x.data))
+		for i, b := range x.data {
+			low[i] = lower(b)
+		}
+		x.data = low
+	}
+	return x, true
+}
+
+func clip(n uint64) uint32 { return uint32(min(n, 1<<31)) }
+
+func lower(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		b += 'a' - 'A'
+	}
+	return b
+}
+
+// common reports whether a pattern is too short, or has too few distinct bytes, to tell traffic apart.
+func common(p []byte) bool {
+	if len(p) <= 4 {
+		return true
+	}
+	var seen [256]bool
+	n := 0
+	for _, b := range p {
+		if !seen[b] {
+			seen[b] = true
+			n++
+		}
+	}
+	return n <= 2
+}
+
+// hit looks for the pattern in b, which begins at off of the stream.
+func (x *weak) hit(b []byte, off uint64) bool {
+	size := uint32(len(b))
+	to := x.to
+	if off != 0 && to != ^uint32(0) {
+		// As a chain does: only the end of the window moves with the stream.
+		if uint64(to) <= off {
+			return false
+		}
+		if uint64(to) < off+uint64(size) {
+			to -= uint32(off)
+		}
+	}
+	to = min(to, size)
+	n := uint32(len(x.data))
+	if to < n {
+		return false
+	}
+	first := x.data[0]
+	for i := x.from; i <= to-n; i++ {
+		c := b[i]
+		if x.nocase {
+			c = lower(c)
+		}
+		if c == first && x.same(b[i:i+n]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *weak) same(b []byte) bool {
+	if !x.nocase {
+		return string(b) == string(x.data)
+	}
+	for i, c := range b {
+		if lower(c) != x.data[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// weakRules finds the rules of the class whose weak pattern is where it should be.
+func (w *Worker) weakRules(u *stream.Unit, cl *class, m mask) {
+	p := u.Packet.Payload
+	real := len(p) > 0 && !u.Has(stream.Pseudo)
+	outside := real && !u.Has(stream.InStream)
+	near := w.hasStream && len(w.streamData) > 0 && w.streamOff < weakWindow
+	size := uint32(len(p))
+	for i := range cl.direct {
+		x := &cl.direct[i]
+		ok := false
+		if x.packet && real && size >= x.min && size <= x.max {
+			ok = x.hit(p, 0)
+		}
+		if !ok && x.stream {
+			ok = near && x.hit(w.streamData, w.streamOff) || outside && x.hit(p, 0)
+		}
+		if !ok {
+			continue
+		}
+		r := w.rs.rules[x.num]
+		if len(r.tx) > 0 {
+			w.found = append(w.found, x.num)
+		} else if r.mask&m == r.mask {
+			w.candidate(x.num)
+		}
+	}
+}
