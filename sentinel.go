@@ -129,7 +129,7 @@ func New(o Options) (*Engine, error) {
 	if err := e.configure(); err != nil {
 		return nil, err
 	}
-	e.counters = newCounters(e.reg)
+	e.counters = newCounters(e.reg, e.set, e.ips)
 	var err error
 	if e.out, err = eve.Open(eve.Options{
 		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,

@@ -30,6 +30,7 @@ type settings struct {
 
 	master        stream.Policy // exception-policy: the default of all others
 	masterSet     bool
+	masterRaw     stream.Policy // before auto was resolved
 	flowMemcap    stream.Policy
 	defragMemcap  stream.Policy
 	appError      stream.Policy
@@ -203,18 +204,58 @@ func (s *settings) readPolicies(r *reader, ips bool) {
 			}
 			return stream.Ignore
 		}
-		// In passive mode nothing can be dropped on the wire; the flow's inspection ends all the same, as in the reference.
 		return p
 	}
+	s.masterRaw = s.master
+	if s.masterSet && !ips && (s.master == stream.DropThisPacket || s.master == stream.DropWholeFlow) {
+		s.master, s.masterRaw = stream.Ignore, stream.Ignore
+	}
 	s.master = resolve(s.master)
-	get := func(path string) stream.Policy { return resolve(r.policy(path, s.master)) }
-	s.flowMemcap = get("flow.memcap-policy")
-	s.defragMemcap = get("defrag.memcap-policy")
-	s.appError = get("app-layer.error-policy")
-	s.sessionMemcap = get("stream.memcap-policy")
-	s.reassembly = get("stream.reassembly.memcap-policy")
-	s.midstream = get("stream.midstream-policy")
-	// Packet policies for flows make no sense for midstream pick-ups in passive mode; see the user guide's table.
+	get := func(path string, t stream.Target) stream.Policy {
+		return resolve(r.policy(path, s.master)).ForTarget(t)
+	}
+	s.flowMemcap = get("flow.memcap-policy", stream.TargetFlowMemcap)
+	s.defragMemcap = get("defrag.memcap-policy", stream.TargetDefragMemcap)
+	s.appError = get("app-layer.error-policy", stream.TargetAppError)
+	s.sessionMemcap = get("stream.memcap-policy", stream.TargetSessionMemcap)
+	s.reassembly = get("stream.reassembly.memcap-policy", stream.TargetReassemblyMemcap)
+	s.readMidstream(r, ips)
+}
+
+// readMidstream reads the policy for sessions without their handshake. Where those are picked up on purpose, it may only let
+// them pass.
+func (s *settings) readMidstream(r *reader, ips bool) {
+	const path = "stream.midstream-policy"
+	picksUp := r.bool("stream.midstream", false)
+	n := r.root.Get(path)
+	p := r.policy(path, stream.Auto)
+	if !n.Exists() && s.masterSet {
+		p = s.masterRaw
+	}
+	if p == stream.Auto {
+		p = stream.Ignore
+		if ips && !picksUp {
+			p = stream.DropWholeFlow
+		}
+	} else if n.Exists() && picksUp && p != stream.Ignore && p != stream.PassWholeFlow {
+		r.errs = append(r.errs, fmt.Errorf("%s: %s: %q is not a valid exception policy when midstream is enabled: use pass-flow or ignore", n.Pos(), path, n.Str("")))
+	}
+	if n.Exists() && !ips && p == stream.DropWholeFlow {
+		r.errs = append(r.errs, fmt.Errorf("%s: %s: %q is not a valid exception policy in IDS mode", n.Pos(), path, n.Str("")))
+	}
+	if p == stream.PassThisPacket || p == stream.DropThisPacket {
+		r.errs = append(r.errs, fmt.Errorf("%s: %s: %s is not valid for this exception policy: it decides about flows", r.root.Pos(), path, p))
+	}
+	s.midstream = p
+}
+
+// policies are the exception policies by target.
+func (s *settings) policies() [stream.TargetCount]stream.Policy {
+	return [stream.TargetCount]stream.Policy{
+		stream.TargetDefragMemcap: s.defragMemcap, stream.TargetSessionMemcap: s.sessionMemcap,
+		stream.TargetReassemblyMemcap: s.reassembly, stream.TargetFlowMemcap: s.flowMemcap,
+		stream.TargetMidstream: s.midstream, stream.TargetAppError: s.appError,
+	}
 }
 
 func (s *settings) readTCP(r *reader, ips bool) {

@@ -45,7 +45,7 @@ var fragNames = [9]string{"defrag.ipv4.fragments", "defrag.ipv4.reassembled", "d
 	"defrag.max_trackers_reached", "defrag.max_frags_reached", "defrag.tracker_soft_reuse", "defrag.tracker_hard_reuse",
 	"defrag.wrk.tracker_timeout"}
 
-func newCounters(reg *app.Registry) *counters {
+func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	c := &counters{reg: counter.NewRegistry()}
 	sum := func(name string) counter.ID { return c.reg.Register(name, counter.Sum) }
 	c.capture = captureIDs{sum("capture.kernel_packets"), counter.ID(0), sum("capture.kernel_drops"), sum("capture.errors")}
@@ -63,7 +63,11 @@ func newCounters(reg *app.Registry) *counters {
 		c.decode[i] = c.reg.Register(name, kind)
 	}
 	for e := decode.Event(0); e < decode.EventCount; e++ {
-		c.events[e] = sum(e.CounterName("decoder.event"))
+		name := e.CounterName("decoder.event")
+		if e == decode.EvTooManyLayers {
+			name = e.Name()
+		}
+		c.events[e] = sum(name)
 	}
 	for i, name := range tcp.CounterNames {
 		kind := counter.Sum
@@ -89,9 +93,11 @@ func newCounters(reg *app.Registry) *counters {
 	for i, name := range detect.CounterNames {
 		c.detect[i] = sum(name)
 	}
-	for t := stream.TargetDefragMemcap; t < stream.TargetCount; t++ {
+	for t, policy := range set.policies() {
 		for p := stream.DropThisPacket; p < stream.Auto; p++ {
-			c.exception[t][p] = sum(exceptionName(t) + p.String())
+			if t := stream.Target(t); policy != stream.Ignore && p.Counted(t, ips, set.tcp.Midstream) {
+				c.exception[t][p] = sum(exceptionName(t) + p.String())
+			}
 		}
 	}
 	n := reg.Len()
@@ -141,17 +147,17 @@ func counterName(name string) string {
 func exceptionName(t stream.Target) string {
 	switch t {
 	case stream.TargetDefragMemcap:
-		return "defrag.memcap_exception_policy."
+		return "exception_policy.defrag.memcap."
 	case stream.TargetSessionMemcap:
-		return "tcp.ssn_memcap_exception_policy."
+		return "exception_policy.tcp.ssn_memcap."
 	case stream.TargetReassemblyMemcap:
-		return "tcp.reassembly_exception_policy."
+		return "exception_policy.tcp.reassembly."
 	case stream.TargetFlowMemcap:
-		return "flow.memcap_exception_policy."
+		return "exception_policy.flow.memcap."
 	case stream.TargetMidstream:
-		return "tcp.midstream_exception_policy."
+		return "exception_policy.tcp.midstream."
 	}
-	return "app_layer.error.exception_policy."
+	return "exception_policy.app_layer.error."
 }
 
 // publisher copies what a worker has counted to where it can be read from other goroutines.

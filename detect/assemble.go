@@ -73,6 +73,9 @@ func (c *compiler) newData(u *bufferUse, s *source, index map[string]uint32) uin
 // engines makes the engines of one rule.
 func (c *compiler) engines(x *built, dataIndex, pktIndex map[string]uint32) error {
 	b, r := x.b, x.r
+	if err := b.base64Program(); err != nil {
+		return r.src.Err("base64_data", err.Error())
+	}
 	var err error
 	if r.payload, err = b.program(&b.payload); err != nil {
 		return r.src.Err("content", err.Error())

@@ -20,32 +20,37 @@ type Builder struct {
 	rule *rules.Rule
 	r    *compiled
 
-	vars     chain.Vars // variables of byte_extract and byte_math
-	payload  bufferUse
-	uses     []*bufferUse // in order of first mention
-	cur      *bufferUse   // the sticky buffer; nil = payload
-	sticky   bool         // a sticky buffer, or pkt_data, was named
-	pending  []transform.Transform
-	pendKey  string
-	base64   bool
-	last     *item // last condition on bytes, in any buffer
-	lastAt   *bufferUse
-	count    int // items so far, in all buffers
-	needs    Needs
-	fastItem *item
+	vars        chain.Vars // variables of byte_extract and byte_math
+	payload     bufferUse
+	uses        []*bufferUse // in order of first mention
+	cur         *bufferUse   // the sticky buffer; nil = payload
+	sticky      bool         // a sticky buffer, or pkt_data, was named
+	pending     []transform.Transform
+	pendKey     string
+	base64      bool // base64_data was seen
+	base64check *base64Check
+	base64use   *bufferUse
+	last        *item // last condition on bytes, in any buffer
+	lastAt      *bufferUse
+	count       int // items so far, in all buffers
+	needs       Needs
+	fastItem    *item
 
 	sid       bool
 	ipproto   bool
 	prefilter bool // the prefilter keyword was used
-	prioGiven bool
-	app       app.ProtoID // the single protocol of the header; ProtoUnknown = none or several
-	packet    bool        // some packet condition was added
-	keys      []string    // names of the keywords of matches, parallel to r.matches
-	postKeys  []string
-	ipOnlyOK  []bool
-	deOnlyOK  []bool
-	postIPOK  []bool
-	pktHook   string
+	// What the prefilter keyword refers to: the last keyword with a condition, and whether that is a content.
+	lastKeyword        string
+	lastContentKeyword bool
+	prioGiven          bool
+	app                app.ProtoID // the single protocol of the header; ProtoUnknown = none or several
+	packet             bool        // some packet condition was added
+	keys               []string    // names of the keywords of matches, parallel to r.matches
+	postKeys           []string
+	ipOnlyOK           []bool
+	deOnlyOK           []bool
+	postIPOK           []bool
+	pktHook            string
 }
 
 // bufferUse is one use of a buffer in a rule: what it is, and the conditions on it.
@@ -98,6 +103,7 @@ func (b *Builder) Match(keyword string, m Match, n Needs) {
 	b.r.matches = append(b.r.matches, m)
 	b.keys = append(b.keys, keyword)
 	b.packet = true
+	b.lastKeyword, b.lastContentKeyword = keyword, false
 }
 
 // Post adds something that is done when the rule has matched; what its Match returns is ignored.
@@ -151,6 +157,7 @@ func (b *Builder) add(u *bufferUse, x *item) {
 	b.count++
 	u.items = append(u.items, x)
 	b.last, b.lastAt = x, u
+	b.lastKeyword, b.lastContentKeyword = "content", x.content != nil
 }
 
 // Active is the buffer that conditions go to now. Transforms that wait are applied to it.
@@ -211,6 +218,9 @@ func (b *Builder) lastContent() *item {
 	for _, u := range b.uses {
 		each(u)
 	}
+	if b.base64use != nil {
+		each(b.base64use)
+	}
 	return best
 }
 
@@ -231,7 +241,7 @@ func (b *Builder) Previous(c *Content) (prev *Content, pcre bool) {
 		}
 		return false
 	}
-	if !find(&b.payload) {
+	if !find(&b.payload) && !(b.base64use != nil && find(b.base64use)) {
 		for _, u := range b.uses {
 			if find(u) {
 				break
@@ -616,6 +626,7 @@ func (b *Builder) Dsize(x Uint) error {
 		return problem("can't use 2 or more dsizes in the same sig.  Invalidating signature.")
 	}
 	b.r.dsize = x
+	b.lastKeyword, b.lastContentKeyword = "dsize", false
 	b.r.flags |= hasDsize | requirePacket
 	return nil
 }
@@ -647,15 +658,30 @@ func (b *Builder) SetClass(name string) {
 	b.c.unknownClass(name)
 }
 
-// Prefilter is what the prefilter keyword does.
+// Prefilter is what the prefilter keyword does: after a content it is fast_pattern, after another keyword it must be one
+// that can decide early.
 func (b *Builder) Prefilter() error {
-	if b.prefilter {
+	switch {
+	case b.prefilter:
 		return problem("prefilter already set")
-	}
-	if b.last == nil && len(b.r.matches) == 0 && len(b.uses) == 0 {
+	case b.lastKeyword == "":
 		return problem("prefilter needs preceding match")
 	}
 	b.prefilter = true
+	if c := b.Last(); c != nil && b.lastContentKeyword {
+		c.Fast = true
+		return nil
+	}
+	if len(b.keys) > 0 && b.keys[len(b.keys)-1] == b.lastKeyword {
+		if x, ok := b.r.matches[len(b.r.matches)-1].(interface{ NoPrefilter() string }); ok {
+			if why := x.NoPrefilter(); why != "" {
+				return problem(why)
+			}
+		}
+	}
+	if b.flagsOf(b.lastKeyword)&Prefilterable == 0 {
+		return problem("prefilter is not supported for " + b.lastKeyword)
+	}
 	return nil
 }
 
@@ -746,6 +772,22 @@ func (b *Builder) Matches(keyword string) []Match {
 	for i, k := range b.keys {
 		if k == keyword {
 			out = append(out, b.r.matches[i])
+		}
+	}
+	return out
+}
+
+// Selected reports whether a sticky buffer of a name, without transforms, is selected.
+func (b *Builder) Selected(buffer string) bool {
+	return b.cur != nil && b.cur.def != nil && b.cur.def.name == buffer && b.cur.key == "" && len(b.pending) == 0
+}
+
+// Posts lists what a keyword does after a match of the rule.
+func (b *Builder) Posts(keyword string) []Match {
+	var out []Match
+	for i, k := range b.postKeys {
+		if k == keyword {
+			out = append(out, b.r.post[i])
 		}
 	}
 	return out

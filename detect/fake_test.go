@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -54,6 +55,17 @@ func single(name, legacy string, d app.Dir, progress uint8) app.Buffer {
 		return nil
 	})
 	b.Legacy = legacy
+	if name == "http.host" {
+		b.Check = func(c []byte, nocase bool) error {
+			if !nocase && strings.ToLower(string(c)) != string(c) {
+				return errors.New("rule is in upper case, the buffer is in lower case")
+			}
+			return nil
+		}
+	}
+	if legacy == "" && strings.HasPrefix(name, "http.") {
+		b.Alias = strings.Replace(name, ".", "_", 1)
+	}
 	return b
 }
 
@@ -272,3 +284,5 @@ func sids(as []detect.Alert) []uint32 {
 	}
 	return out
 }
+
+func ttlKeyword() detect.Keyword { return keyword.TTL() }

@@ -94,7 +94,7 @@ func (b *Builder) finish() error {
 // checkBuffers validates every buffer and counts those that exist in one direction only.
 func (b *Builder) checkBuffers() (tsOnly, tcOnly, ambiguous int, err error) {
 	r := b.r
-	if b.cur != nil && b.cur.empty() {
+	if b.cur != nil && b.cur.def != nil && b.cur.empty() {
 		return 0, 0, 0, b.errorf(b.cur.def.name, "rule "+strconv.FormatUint(uint64(r.meta.SID), 10)+" setup buffer "+b.cur.def.name+" but didn't add matches to it")
 	}
 	if r.flags&hasDsize != 0 {

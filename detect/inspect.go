@@ -14,11 +14,15 @@ import (
 // valid until the next call.
 func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	w.alerts = w.alerts[:0]
-	if u.Has(stream.NoPacketInspect) || len(w.rs.rules) == 0 && w.flowTags(u) == 0 {
+	f := u.Flow
+	if f != nil && f.Has(flow.ActionDrop) {
+		return nil
+	}
+	if u.Has(stream.NoPacketInspect) || len(w.rs.rules) == 0 || f != nil && f.Has(flow.ActionPass) {
+		w.skipTx(u)
 		return nil
 	}
 	c := &w.ctx
-	f := u.Flow
 	*c = Ctx{Unit: u, Packet: u.Packet, Flow: f, Dir: u.Dir, Now: u.Now, State: u.App, Worker: w}
 	w.queue, w.found = w.queue[:0], w.found[:0]
 	w.pktStamp++
@@ -26,9 +30,6 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	if f != nil {
 		if f.Generation != w.rs.Generation {
 			w.renew(f, u.App)
-		}
-		if f.Has(flow.ActionPass) {
-			return nil
 		}
 	}
 	if f == nil || u.Has(stream.FirstInDir) {
@@ -261,6 +262,7 @@ func (w *Worker) packetRule(u *stream.Unit, r *compiled) {
 		return
 	}
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
+	w.captured = w.captured[:0]
 	if r.flags&needFlowVar != 0 && (c.Flow == nil || c.Flow.Detect == 0 || w.flows[c.Flow.Detect].vars.empty()) {
 		return
 	}
@@ -324,6 +326,9 @@ func (w *Worker) matches(r *compiled) bool {
 
 // matched does what the rule asks for when it has matched.
 func (w *Worker) matched(r *compiled) {
+	if len(w.captured) > 0 {
+		w.keepCaptured()
+	}
 	for _, m := range r.post {
 		m.Match(&w.ctx)
 	}

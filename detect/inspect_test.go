@@ -76,7 +76,7 @@ alert http any any -> any any (http.uri; content:"/evil"; http.user_agent; conte
 alert http any any -> any any (content:"curl"; http_user_agent; sid:3;)
 alert http any any -> any any (http.method; content:"GET"; http.uri; bsize:5; sid:4;)
 alert http any any -> any any (http.referer; absent; sid:5;)
-alert http any any -> any any (app-layer-event:http.too_long; sid:6;)
+alert http any any -> any any (flow:to_server; app-layer-event:http.too_long; sid:6;)
 alert http1:request_line any any -> any any (sid:7;)
 alert http any any => any any (http.uri; content:"/evil"; http.stat_code; content:"200"; sid:8;)
 alert dns any any -> any any (dns.query; content:"x"; sid:9;)`), n)
@@ -92,7 +92,7 @@ alert dns any any -> any any (dns.query; content:"x"; sid:9;)`), n)
 	tx.b["http.method"] = "GET"
 	step(app.ToServer, atLine, 1, 4, 7)
 	tx.b["http.user_agent"] = "curl/7"
-	step(app.ToServer, atHeaders, 2, 3)
+	step(app.ToServer, atHeaders, 2, 3, 7) // a hook is looked at once more when its state is over, as the reference does
 	tx.Events.Set(1)
 	step(app.ToServer, atComplete, 5, 6)
 	step(app.ToServer, atComplete)

@@ -47,22 +47,25 @@ func (p *program) match(c *Ctx, data []byte, offset uint64, flags chain.Flags) b
 	return true
 }
 
-// capture stores what expressions captured: variables of the flow at once, as the reference does when the expression
-// matched; those of the packet for output.
-func (w *Worker) capture(list []chain.Captured) {
-	for i := range list {
-		x := &list[i]
+// capture notes what expressions captured, until the rule has matched.
+func (w *Worker) capture(list []chain.Captured) { w.captured = append(w.captured, list...) }
+
+// keepCaptured makes what the rule's expressions captured variables of the flow and the packet.
+func (w *Worker) keepCaptured() {
+	for i := range w.captured {
+		x := &w.captured[i]
 		switch x.Capture.Scope {
 		case pcre.FlowVar:
 			if f := w.ctx.Flow; f != nil {
 				w.state(f).vars.setBytes(w.rs.Names.ID(FlowVar, x.Capture.Name), x.Value)
 			}
-		case pcre.PktVar:
+		case pcre.PktVar, pcre.AlertVar:
 			w.pktVars = append(w.pktVars, PacketVar{Name: x.Capture.Name, Value: x.Value})
 		case pcre.PktKeyValue:
 			w.pktVars = append(w.pktVars, PacketVar{Name: string(x.Key), Value: x.Value})
 		}
 	}
+	w.captured = w.captured[:0]
 }
 
 // PacketVar is a variable that an expression captured from the packet. Value is lent for the packet.

@@ -37,30 +37,16 @@ const noPiece = 0xffff
 func newSpace(rs *Ruleset) *space {
 	s := &space{}
 	used := make([]bool, len(rs.addrs))
-	for i := range rs.heads {
-		h := &rs.heads[i]
-		if !rs.headUsed(uint32(i)) {
-			continue
+	for _, r := range rs.rules {
+		if r.typ != TypeIPOnly {
+			h := &rs.heads[r.head]
+			used[h.src], used[h.dst] = true, true
 		}
-		used[h.src], used[h.dst] = true, true
 	}
 	s.words = (len(rs.addrs) + 63) / 64
 	s.addresses(rs, used)
 	s.portPieces(rs)
 	return s
-}
-
-// headUsed reports whether a rule that is not IP-only has the predicate.
-func (rs *Ruleset) headUsed(id uint32) bool {
-	if rs.cfg.NoPrefilter && rs.space == nil && false {
-		return true
-	}
-	for _, r := range rs.rules {
-		if r.head == id && r.typ != TypeIPOnly {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *space) addresses(rs *Ruleset, used []bool) {

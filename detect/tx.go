@@ -60,6 +60,7 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 	d := u.Dir
 	eng := &w.rs.byApp[s.ID]
 	eof := u.Has(stream.EndOfFlow)
+	less := w.LogFlags(f)
 	for id := uint64(0); len(w.txRuns) < maxTxRuns; {
 		t, ok := s.Next(id)
 		if !ok {
@@ -74,6 +75,7 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 		if !b.Updated[d] && p < end && !eof {
 			continue
 		}
+		b.LogFlags |= less
 		w.stamp++
 		run := txRun{tx: t, base: b, progress: p, end: end, stamp: w.stamp}
 		w.txRuns = append(w.txRuns, run)
@@ -325,6 +327,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 	c := &w.ctx
 	d := u.Dir
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
+	w.captured = w.captured[:0]
 	var flags uint32
 	if k.item >= 0 {
 		flags = w.txs[run.base.Detect].items[d][k.item].flags
@@ -600,4 +603,24 @@ func (w *Worker) fileEngine(run *txRun, e *engine) engineResult {
 		return engYes
 	}
 	return res
+}
+
+// skipTx marks the transactions that are complete as judged, when no rule looks at them.
+func (w *Worker) skipTx(u *stream.Unit) {
+	s := u.App
+	if s == nil || s.Parser == nil {
+		return
+	}
+	d := u.Dir
+	for id := uint64(0); ; {
+		t, ok := s.Next(id)
+		if !ok {
+			return
+		}
+		b := t.Base()
+		id = b.ID
+		if s.Progress(b, d) >= s.Complete(d) {
+			b.InspectEnd[d] = true
+		}
+	}
 }

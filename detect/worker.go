@@ -73,6 +73,7 @@ type Worker struct {
 	scratch     app.Scratch
 	work        []byte // transforms
 	pktVars     []PacketVar
+	captured    []chain.Captured // by the rule under judgement
 	tagged      bool
 	streamKnown []streamVerdict
 	queue       []queued
@@ -163,7 +164,18 @@ type flowState struct {
 	vars     flowVars
 	limits   []flowLimit
 	tags     []flowTag
-	bypass   bool
+	logLess  uint32 // what is not logged of the flow and its transactions
+}
+
+// LogLess switches logging off for the flow's transactions (1) or the flow itself (2).
+func (w *Worker) LogLess(f *flow.Flow, bits uint32) { w.state(f).logLess |= bits }
+
+// LogFlags is what LogLess switched off.
+func (w *Worker) LogFlags(f *flow.Flow) uint32 {
+	if f.Detect == 0 {
+		return 0
+	}
+	return w.flows[f.Detect].logLess
 }
 
 // state returns what is kept of the flow, and makes it when it is new.

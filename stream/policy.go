@@ -71,30 +71,68 @@ const (
 var TargetNames = [TargetCount]string{"", "defrag_memcap", "stream_memcap", "stream_reassembly_memcap", "flow_memcap",
 	"stream_midstream", "app_layer_error"}
 
+// Counted reports whether occurrences of the policy at a target are counted: those that the mode makes possible. Nothing is
+// counted where the target's policy is set to ignore.
+func (p Policy) Counted(t Target, ips, midstream bool) bool {
+	switch p {
+	case Ignore, Auto:
+		return false
+	case DropThisPacket, DropWholeFlow:
+		if !ips || p == DropWholeFlow && !t.flows() {
+			return false
+		}
+		return t != TargetMidstream || p == DropWholeFlow && !midstream
+	case PassThisPacket:
+		return t != TargetMidstream
+	case PassWholeFlow:
+		return t.flows()
+	case Bypass:
+		return t != TargetMidstream || !midstream
+	}
+	return t != TargetMidstream || !midstream
+}
+
+// flows reports whether policies on whole flows make sense for the target: where there is a flow.
+func (t Target) flows() bool { return t != TargetDefragMemcap && t != TargetFlowMemcap }
+
+// ForTarget is the policy that a target gets when p was asked for: where there is no flow, a policy on flows becomes the one
+// on packets.
+func (p Policy) ForTarget(t Target) Policy {
+	if t.flows() {
+		return p
+	}
+	switch p {
+	case DropWholeFlow:
+		return DropThisPacket
+	case PassWholeFlow:
+		return PassThisPacket
+	case Bypass:
+		return Ignore
+	}
+	return p
+}
+
 // apply carries out a policy on a packet and its flow, and counts it.
 func (e *Engine) apply(u *Unit, p Policy, why DropReason, t Target) {
-	if p == Auto {
-		p = Ignore
-		if e.cfg.IPS {
-			p = DropWholeFlow
-		}
-	}
-	if u.Flow != nil && t != TargetNone && p != Ignore {
+	if u.Flow != nil {
 		u.Flow.Exception |= 1 << t
 		u.Flow.Flags |= flow.ExceptionApplied
 	}
 	e.Exceptions[t][p]++
 	switch p {
 	case Reject, RejectBoth:
-		u.Action |= RejectSrc
+		u.Drop(DropPacket|RejectSrc, why)
 		if p == RejectBoth {
 			u.Action |= RejectDst
+		}
+		if !e.cfg.IPS {
+			return
 		}
 		fallthrough
 	case DropWholeFlow:
 		if u.Flow != nil {
 			u.Drop(DropPacket|DropFlow, why)
-			u.Flow.Flags |= flow.ActionDrop | flow.NoPacketInspect | flow.NoPayloadInspect
+			u.Flow.Flags |= flow.ActionDrop | flow.NoPayloadInspect
 			e.tracker.DisableApp(u.Flow)
 		} else {
 			u.Drop(DropPacket, why)
@@ -110,7 +148,7 @@ func (e *Engine) apply(u *Unit, p Policy, why DropReason, t Target) {
 		fallthrough
 	case PassWholeFlow:
 		if u.Flow != nil {
-			u.Flow.Flags |= flow.ActionPass | flow.NoPacketInspect | flow.NoPayloadInspect
+			u.Flow.Flags |= flow.ActionPass
 		}
 		fallthrough
 	case PassThisPacket:

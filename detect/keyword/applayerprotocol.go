@@ -25,7 +25,7 @@ var protoModes = map[string]protoMode{"final": byFinal, "original": byOriginal, 
 func appLayerProtocol() detect.Keyword {
 	return detect.Keyword{Name: "app-layer-protocol", Doc: "match on the detected app-layer protocol", Flags: detect.Negatable | detect.Prefilterable, Setup: func(b *detect.Builder, v string) error {
 		list, quals, has := strings.Cut(v, ",")
-		m := protoMatch{negated: b.Negated}
+		m := protoMatch{negated: b.Negated, list: strings.Contains(list, "|")}
 		exact, moded := false, false
 		if has {
 			for _, q := range strings.Split(quals, ",") {
@@ -96,6 +96,15 @@ type protoMatch struct {
 	set     [4]uint64
 	mode    protoMode
 	negated bool
+	list    bool
+}
+
+// NoPrefilter says why the prefilter keyword cannot follow.
+func (m protoMatch) NoPrefilter() string {
+	if m.list {
+		return "prefilter is not supported for multi-value app-layer-protocol"
+	}
+	return ""
 }
 
 func (m *protoMatch) add(p dir.ProtoID) { m.set[p>>6] |= 1 << (p & 63) }

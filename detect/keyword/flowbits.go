@@ -52,6 +52,9 @@ func flowbits() detect.Keyword {
 		default:
 			return problem("ERROR: flowbits action \"" + cmd + "\" is not supported.")
 		}
+		if err := conflict(b, m); err != nil {
+			return err
+		}
 		b.Flowbits(1)
 		if m.cmd == '0' || m.cmd == '1' {
 			b.Match("flowbits", m, detect.NeedFlow)
@@ -65,6 +68,38 @@ func flowbits() detect.Keyword {
 		}
 		return nil
 	}}
+}
+
+var bitNames = map[byte]string{'1': "isset", '0': "isnotset", 's': "set", 'u': "unset"}
+
+// conflict looks for commands on the same bit that exclude each other, or of which one is idle.
+func conflict(b *detect.Builder, m flowbit) error {
+	for _, p := range [...]struct {
+		a, b  byte
+		fatal bool
+	}{{'u', '0', false}, {'s', '1', false}, {'s', 'u', false}, {'1', '0', true}} {
+		other := byte(0)
+		switch m.cmd {
+		case p.a:
+			other = p.b
+		case p.b:
+			other = p.a
+		default:
+			continue
+		}
+		for _, old := range append(b.Matches("flowbits"), b.Posts("flowbits")...) {
+			o, ok := old.(flowbit)
+			if !ok || o.cmd != other || o.ids[0] != m.ids[0] || o.n != 1 || m.n != 1 {
+				continue
+			}
+			if p.fatal {
+				return problem("invalid flowbit command combination in the same signature: isset and isnotset")
+			}
+			b.Warn("flowbits", "inconsequential flowbit command combination in the same signature: "+bitNames[p.a]+" and "+bitNames[p.b])
+			return nil
+		}
+	}
+	return nil
 }
 
 type flowbit struct {

@@ -11,6 +11,7 @@ func All() []detect.Keyword {
 			flow(), flowbits(), flowint(), xbits(), hostbits(), noalert(), alert(),
 			dsize(), urilen(), bsize(), absent(),
 			appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
+			base64Decode(), base64Data(), configKeyword(),
 			threshold(), detectionFilter(), streamSize(), tag(), bypass(),
 			uricontent(), pktData(), rawbytes(), replace(),
 		},

@@ -8,7 +8,7 @@ import (
 
 // pcreBuffers are the buffers that modifiers of an expression name.
 var pcreBuffers = map[byte]string{
-	'U': "http.uri", 'I': "http.uri.raw", 'P': "http.request_body", 'Q': "http.response_body", 'H': "http.header",
+	'U': "http.uri", 'I': "http.uri.raw", 'P': "http.request_body", 'Q': "file.data", 'H': "http.header",
 	'D': "http.header.raw", 'M': "http.method", 'C': "http.cookie", 'S': "http.stat_code", 'Y': "http.stat_msg",
 	'V': "http.user_agent", 'W': "http.host", 'Z': "http.host.raw",
 }
@@ -31,7 +31,13 @@ func pcreKeyword(b *detect.Builder, v string) error {
 			b.Order(detect.OrderPktvar, false, !b.Sticky())
 		}
 	}
-	if s.Buffer == 0 || b.Sticky() { // a sticky buffer goes before the modifier
+	if s.Buffer == 0 {
+		return b.Elem(e)
+	}
+	if b.Sticky() {
+		if want := pcreBuffers[s.Buffer]; !b.Selected(want) && !(s.Buffer == 'Q' && b.Selected("http.response_body")) {
+			return problem("Expression seen with a sticky buffer still set; either (1) reset sticky buffer with pkt_data or (2) use a sticky buffer providing \"" + want + "\".")
+		}
 		return b.Elem(e)
 	}
 	return b.ElemIn(pcreBuffers[s.Buffer], e)

@@ -109,6 +109,10 @@ func limits(v string, names ...string) (map[string]string, error) {
 		for _, n := range names {
 			known = known || n == k
 		}
+		if !known && len(f) >= len(names)-1 {
+			break // the reference does not look at what follows
+		}
+		x, _, _ = strings.Cut(strings.TrimSpace(x), " ")
 		if !ok || !known {
 			return nil, problem("cannot parse \"" + part + "\" in \"" + v + "\"")
 		}

@@ -2,9 +2,9 @@ package keyword
 
 import "sentinel/detect"
 
-// ttl compares the time to live, or hop limit. It is the pattern for keywords of headers: a comparable type with the
+// TTL compares the time to live, or hop limit. It is the pattern for keywords of headers: a comparable type with the
 // condition, its Match, and what it needs of a packet.
-func ttl() detect.Keyword {
+func TTL() detect.Keyword {
 	return detect.Keyword{Name: "ttl", Doc: "check for a specific IP time-to-live value", Flags: detect.Prefilterable, Setup: func(b *detect.Builder, v string) error {
 		u, err := detect.ParseUint(v, 8, nil)
 		if err != nil {

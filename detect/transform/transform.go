@@ -25,7 +25,10 @@ type Keyword struct {
 
 // All lists the transforms in the order of the user guide.
 func All() []Keyword {
-	return nil
+	return []Keyword{
+		dotprefix(), domain(), tld(), stripWhitespace(), compressWhitespace(), toLowercase(), toMD5(), toUppercase(), toSHA1(), toSHA256(),
+		pcrexform(), urlDecode(), xor(), headerLowercase(), stripPseudoHeaders(), fromBase64(), subslice(), gunzip(), zlibDeflate(),
+	}
 }
 
 type invalid string

@@ -21,6 +21,7 @@ type Protocol struct {
 	Name      string    // in rules and configuration: "http1", "dns", "tls"
 	Aliases   []string  // other names in rules
 	EVE       string    // event_type and app_proto in EVE: "http"; empty = Name
+	AppProto  string    // app_proto in EVE, where it is not that of EVE: "http2"
 	Section   string    // below app-layer.protocols; empty = Name. It may differ by transport: "dns.tcp" is found by itself
 	Transport Transport // where it is spoken
 	Off       bool      // not enabled unless configured

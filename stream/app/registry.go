@@ -87,7 +87,10 @@ func (r *Registry) EVEName(id ProtoID) string {
 		return ""
 	}
 	p := r.ByID(id)
-	if p.EVE != "" {
+	switch {
+	case p.AppProto != "":
+		return p.AppProto
+	case p.EVE != "":
 		return p.EVE
 	}
 	return p.Name

@@ -46,6 +46,7 @@ const (
 	HasRange // Start and End say which part of the whole this is
 	Logged   // its event was written
 	Pruned
+	PartSHA256 // the SHA-256 is wanted of a truncated file, too
 )
 
 // File is one file that a transaction carries.
@@ -127,7 +128,7 @@ func (f *File) Gap(n uint64) {
 	f.Body.Skip(n)
 }
 
-// Close ends the file. A truncated or failed file has no hashes, nor has one with gaps.
+// Close ends the file. A truncated or failed file has no hashes but what PartSHA256 asks for, nor has one with gaps.
 func (f *File) Close(s State) {
 	if f.State != Open {
 		return
@@ -137,6 +138,10 @@ func (f *File) Close(s State) {
 	if s != Closed || f.Flags&HasGaps != 0 {
 		if s == Closed && f.Flags&HasGaps != 0 {
 			f.State = Truncated
+		}
+		if s == Truncated && f.Flags&(PartSHA256|WantSHA256|HasGaps) == PartSHA256|WantSHA256 {
+			f.sha256.Sum(f.SHA256[:0])
+			f.HasSHA256 = true
 		}
 		return
 	}

@@ -81,7 +81,7 @@ func (t *Table) SetState(f *Flow, s State) {
 func (t *Table) Expire(now int64, max int, fn func(*Flow)) int {
 	t.settle()
 	n := 0
-	for n < max && t.ended.head != 0 {
+	for n < max && t.ended.head != 0 { // a flow that fn does not free comes again
 		n++
 		t.count[CountFlowsEvicted]++
 		fn(t.slab.At(t.ended.head))
@@ -182,8 +182,15 @@ func alive(f *Flow, now int64) bool {
 // ReasonShutdown unless they had ended before. fn must call Free.
 func (t *Table) All(fn func(*Flow)) {
 	t.settle()
+	left := t.active + t.pending
+	freed := func() {
+		if left--; t.active+t.pending != left {
+			panic("flow: a flow of All was not freed") // it would come again for ever
+		}
+	}
 	for t.ended.head != 0 {
 		fn(t.slab.At(t.ended.head))
+		freed()
 	}
 	for {
 		var best *Flow
@@ -199,6 +206,7 @@ func (t *Table) All(fn func(*Flow)) {
 		}
 		best.Reason = ReasonShutdown
 		fn(best)
+		freed()
 	}
 }
 

@@ -111,44 +111,49 @@ type Key struct {
 // Flow is the record of one conversation. It lies in its Table's slab, holds no pointers, and is valid until the table
 // frees it; do not keep a *Flow across packets, keep Index.
 type Flow struct {
+	// The first two cache lines are what Lookup touches.
+
 	Key   // client first, whatever the order of the addresses
 	Index uint32
 	Hash  uint32
-	ID    uint64 // flow_id in EVE: at most 51 bits, because JSON readers use doubles
 
-	Start, Last int64     // nanoseconds
-	Pkts        [2]uint64 // by Dir
-	Bytes       [2]uint64 // wire bytes from the link layer, by Dir
-	Bypassed    [2]struct{ Pkts, Bytes uint64 }
+	Last     int64 // nanoseconds
+	link     linkage
+	Flags    Flags
+	State    State
+	Reason   Reason
+	App      ProtoID // what the flow is
+	TCP      uint32  // index of the TCP session; 0 = none
+	AppState uint32  // index of the application state; 0 = none
+	Detect   uint32  // index of the detection state (bits, variables, rule classes); 0 = none
+	Bypass   uint32  // index for the offloader; 0 = none
 
-	State  State
-	Reason Reason
-	Flags  Flags
+	ID    uint64    // flow_id in EVE: at most 51 bits, because JSON readers use doubles
+	Pkts  [2]uint64 // by Dir
+	Bytes [2]uint64 // wire bytes from the link layer, by Dir
+	Start int64     // nanoseconds
+	TTL   [2]struct{ Min, Max uint8 }
 
 	AppDir     [2]ProtoID // what detection found in each direction
-	App        ProtoID    // what the flow is
 	AppOrig    ProtoID    // what it was before a change (STARTTLS, CONNECT)
 	AppExpect  ProtoID    // what it is expected to change to
-	TTL        [2]struct{ Min, Max uint8 }
 	TxCount    uint32
 	Alerts     uint32
 	Generation uint32 // ruleset that judged it last
 	Exception  uint32 // exception policies applied: bit set of the engine's targets
 
-	TCP      uint32 // index of the TCP session; 0 = none
-	AppState uint32 // index of the application state; 0 = none
-	Detect   uint32 // index of the detection state (bits, variables, rule classes); 0 = none
-	Bypass   uint32 // index for the offloader; 0 = none
-
+	Bypassed       [2]struct{ Pkts, Bytes uint64 }
 	SrcMAC, DstMAC [6]byte // of the first packet in client direction
 	Parent         uint64  // flow_id of the flow that created it (expectations, tunnels); 0 = none
-	link           linkage // hash chain and time-out list: the table's own
+
+	_ [2]uint64 // a record is four cache lines
 }
 
+// linkage is the hash chain and the time-out list: the table's own.
 type linkage struct {
+	queued             int64 // Last when the flow was put into its list
 	chainNext          uint32
 	timePrev, timeNext uint32
-	queued             int64 // Last when the flow was put into its list
 	timeClass          uint8
 	inUse              bool
 }

@@ -41,7 +41,8 @@ func splitmix(s *uint64) uint64 {
 var global = NewHasher(0)
 
 // Hash returns the hash of the flow that p belongs to, equal in both directions. It is for handing packets to workers:
-// fragments hash by their addresses only, ICMP errors by the packet that they quote. Packets without addresses are 0.
+// fragments hash by their addresses only, ICMPv4 unreachables by the packet that they quote (as Lookup does). Packets
+// without addresses are 0.
 func Hash(p *decode.Packet) uint32 { return global.Hash(p) }
 
 // Hash is like [Hash], with the hasher's own key.
@@ -50,8 +51,7 @@ func (h *Hasher) Hash(p *decode.Packet) uint32 {
 		return 0
 	}
 	var k Key
-	if quotes(p) || (p.Is(decode.HasEmbedded) && p.Layers&(decode.HasICMPv4|decode.HasICMPv6) != 0 &&
-		(p.InnerProto == protoTCP || p.InnerProto == protoUDP)) {
+	if quotes(p) {
 		k.Src, k.Dst, k.Proto, k.IPVersion = p.InnerSrc, p.InnerDst, p.InnerProto, p.InnerIPVersion
 		k.SrcPort, k.DstPort = p.InnerSrcPort, p.InnerDstPort
 	} else {

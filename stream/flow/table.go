@@ -84,6 +84,12 @@ func NewTable(c Config) *Table {
 	return t
 }
 
+// SetMemcap changes flow.memcap while the table runs. The hash table keeps its greatest size.
+func (t *Table) SetMemcap(n int64) {
+	t.cfg.Memcap = n
+	t.maxFlows = uint32(min(max(n/t.slab.Size(), 1), 1<<28))
+}
+
 // Close returns the table's memory. No flow may be touched afterwards.
 func (t *Table) Close() {
 	if t.closedTable {

@@ -383,6 +383,63 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func TestIDs(t *testing.T) {
+	seen := map[uint64]bool{}
+	var last uint64
+	ordered := 0
+	for w := range uint8(3) {
+		x := table(t, Config{Seed: 7, Worker: w})
+		for range 20000 {
+			id := x.ids.next()
+			if id == 0 || id > idMask || seen[id] {
+				t.Fatalf("worker %d: id %d", w, id)
+			}
+			seen[id] = true
+			if id > last {
+				ordered++
+			}
+			last = id
+		}
+	}
+	if ordered < 20000 || ordered > 40000 { // half of 60000, if the next id cannot be told from the last
+		t.Errorf("%d ids are greater than the one before", ordered)
+	}
+	if a, b := table(t, Config{Seed: 7}), table(t, Config{Seed: 8}); a.ids.next() == b.ids.next() {
+		t.Error("ids do not depend on the seed")
+	}
+}
+
+func TestHashOfFragments(t *testing.T) {
+	a, b := packet(protoUDP, 1, 2, 10, 20, t0), packet(protoUDP, 2, 1, 0, 0, t0)
+	a.Flags |= decode.Fragment
+	b.Flags |= decode.Fragment
+	b.Layers = decode.HasIPv4
+	if Hash(a) != Hash(b) {
+		t.Error("first and later fragments of two hosts hash differently")
+	}
+	if Hash(&decode.Packet{Layers: decode.HasARP}) != 0 {
+		t.Error("a packet without addresses has a hash")
+	}
+}
+
+func TestHashSpreads(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		var rows [256]int
+		for i := range 25600 {
+			p := packet(protoTCP, uint32(i>>8), 7, uint16(i&255), 80, t0)
+			if v6 {
+				p.IPVersion, p.Src[15], p.Dst[12] = 6, 1, 9
+			}
+			rows[Hash(p)&255]++
+		}
+		for i, n := range rows {
+			if n < 50 || n > 160 { // mean 100, standard deviation 10
+				t.Errorf("v6 %v: %d flows in row %d of 256, want about 100", v6, n, i)
+			}
+		}
+	}
+}
+
 func TestElephant(t *testing.T) {
 	x := table(t, Config{RateBytes: 100, RateInterval: 2})
 	p := packet(protoUDP, 1, 2, 3, 4, t0)
@@ -404,19 +461,16 @@ func BenchmarkLookupHit(b *testing.B) {
 	for _, n := range []int{1, 1000, 100000} {
 		b.Run(map[int]string{1: "1", 1000: "1k", 100000: "100k"}[n], func(b *testing.B) {
 			x := table(b, Config{})
-			ps := make([]decode.Packet, n)
-			for i := range ps {
-				ps[i] = *packet(protoTCP, uint32(i), 7, uint16(i), 80, t0)
-				x.Lookup(&ps[i], t0)
+			p := packet(protoTCP, 0, 7, 1, 80, t0)
+			for i := range n {
+				p.Src = addr(uint32(i))
+				x.Lookup(p, t0)
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
-			j := 0
-			for range b.N {
-				x.Lookup(&ps[j], t0)
-				if j++; j == n {
-					j = 0
-				}
+			for i := range b.N {
+				p.Src = addr(uint32(i*7919) % uint32(n))
+				x.Lookup(p, t0)
 			}
 		})
 	}

@@ -73,7 +73,7 @@ func (t *Tracker) place(s *Stream, off, end uint64) (*area, stored) {
 	if prev != nil && off <= prev.off+uint64(prev.size)+areaGap {
 		return &prev.area, t.reach(s, &prev.area, &prev.next, end)
 	}
-	if t.cfg.MaxRegions != 0 && s.Regions+1 >= t.cfg.MaxRegions || s.Regions == 0xfffe {
+	if t.cfg.MaxRegions != 0 && s.Regions >= t.cfg.MaxRegions || s.Regions == 0xffff {
 		return nil, storedLimit
 	}
 	i := t.far.New()
@@ -303,6 +303,12 @@ func (t *Tracker) spanAt(s *Stream, off uint64) (x, next span, ok bool) {
 	return x, next, true
 }
 
+// knows reports whether any byte from off to end is there.
+func (t *Tracker) knows(s *Stream, off, end uint64) bool {
+	x, _, ok := t.spanAt(s, off)
+	return ok && x.off < end
+}
+
 // bytes returns the bytes from off to end, which are known and contiguous.
 func (t *Tracker) bytes(s *Stream, off, end uint64) []byte {
 	a := &s.main
@@ -391,5 +397,5 @@ func (t *Tracker) clear(s *Stream) {
 	}
 	t.pool.Put(s.main.block)
 	s.main = area{}
-	s.Regions, s.moreTail = 0, 0
+	s.Regions, s.MaxRegions, s.moreTail = 1, 1, 0
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Reassembly *mem.Budget // stream.reassembly.memcap; nil = 256 MiB of its own
 
 	Inline      bool // stream.inline
+	IPS         bool // the engine drops packets, also with stream.inline off
 	DropInvalid bool // stream.drop-invalid: only inline
 	Midstream   bool // stream.midstream
 	AsyncOne    bool // stream.async-oneside

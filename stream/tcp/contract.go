@@ -13,7 +13,9 @@ type App interface {
 	// many bytes are there (counted from the first that was not consumed). The slice is lent for the call. At the end of
 	// the stream Data is called once with eof set, maybe without data.
 	Data(u *Context, d flow.Dir, data []byte, off uint64, eof bool) (consumed, need int)
-	// Gap reports n bytes at off that never came. It returns false when this direction is not to be offered any more.
+	// Gap reports n bytes at off that never came. It returns false when it cannot go on behind them: then nothing more of
+	// this direction is offered, and the gap is reported (and counted) again with each packet that would release data, as
+	// in Suricata. DisableApp or DisableAppDir put an end to that.
 	Gap(u *Context, d flow.Dir, off uint64, n uint64) bool
 }
 
@@ -75,10 +77,13 @@ type Outcome struct {
 	Reuse       bool       // a new session begins on the same ports: nothing was done; Table.Replace, then try again
 	Swapped     bool       // client and server of flow and session were exchanged; Context.Dir was changed
 	Modified    bool       // the payload was changed in place: compute the checksum anew
-	Established bool       // the session is (or was) established
-	Added       bool       // the payload is in the stream: rules on the stream see it there
-	NoPayload   bool       // rules must not look into the payload: the packet is dropped as invalid
-	Bypass      bool       // nothing more of this session is of interest
-	NoLog       bool       // not worth a place in a packet log: beyond the depth, or encrypted
-	Updated     [2]bool    // by Dir: data of the direction went up to the application layer
+	Established bool       // the session is (or was) established: rules on streams and messages run
+	// FlowEstablished says that the packet counts as established for rules: the session was before it came, or it brings
+	// data along with the last ACK of the handshake.
+	FlowEstablished bool
+	Added           bool    // the payload is in the stream: rules on the stream see it there
+	NoPayload       bool    // rules must not look into the payload: the packet is dropped as invalid
+	Bypass          bool    // nothing more of this session is of interest
+	NoLog           bool    // not worth a place in a packet log: beyond the depth, or encrypted
+	Updated         [2]bool // by Dir: data of the direction went up to the application layer
 }

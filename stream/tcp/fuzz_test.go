@@ -165,6 +165,10 @@ func (c *checker) Data(u *Context, d flow.Dir, data []byte, off uint64, eof bool
 }
 
 func (c *checker) Gap(u *Context, d flow.Dir, off uint64, n uint64) bool {
+	if c.mode&8 != 0 {
+		c.check(u, d, off, 0)
+		return false
+	}
 	c.check(u, d, off, int(n))
-	return c.mode&8 == 0
+	return true
 }

@@ -136,30 +136,20 @@ func (x *step) insert(s *Stream, seq uint32, data []byte) bool {
 	if le(end, s.baseSeq) {
 		return true // can happen on lossy links
 	}
-	prev, same := s.segTail, false
+	off := s.offset(seq)
+	prev, same, overlap := s.segTail, false, false
 	if prev != 0 {
-		if l := t.segments.At(prev); lt(seq, l.seq+l.n) {
+		if off < int64(s.right) {
 			prev, same = t.before(s, seq, n)
-		} else if s.segLen >= coalesceAt && seq == l.seq+l.n {
+			overlap = same || t.knows(s, uint64(max(off, int64(s.base))), uint64(off+int64(n)))
+		} else if l := t.segments.At(prev); s.segLen >= coalesceAt && seq == l.seq+l.n {
 			if r := t.write(s, seq, data); r != storedOK {
 				return x.insertFailed(r)
 			}
 			l.n += n
+			s.longest = max(s.longest, l.n)
 			s.right = max(s.right, uint64(s.offset(end)))
 			return true
-		}
-	}
-	overlap := same
-	if !same && s.segLen != 0 {
-		next := s.segHead
-		if prev != 0 {
-			p := t.segments.At(prev)
-			overlap = p.seq == seq || gt(p.seq+p.n, seq)
-			next = p.next
-		}
-		if next != 0 {
-			q := t.segments.At(next)
-			overlap = overlap || q.seq == seq || gt(end, q.seq)
 		}
 	}
 	i := prev
@@ -175,6 +165,7 @@ func (x *step) insert(s *Stream, seq uint32, data []byte) bool {
 			t.link(s, i, prev)
 		}
 	}
+	s.longest = max(s.longest, n)
 	oldRight := s.right
 	s.right = max(s.right, uint64(max(s.offset(end), 0)))
 	var r stored
@@ -241,11 +232,10 @@ func (x *step) merge(s *Stream, seq uint32, data []byte, prev, self uint32, same
 	}
 	for i := first; i != 0; { // at most maxSegments steps
 		g := t.segments.At(i)
-		e := g.seq + g.n
-		if gt(e, s.baseSeq) {
-			if le(e, seq) {
-				break
-			}
+		if le(g.seq+s.longest, seq) {
+			break // none before can reach this far
+		}
+		if gt(g.seq+g.n, seq) {
 			differs = x.overlap(s, g, seq, data, buf) || differs
 		}
 		i = g.prev

@@ -215,8 +215,8 @@ func (t *Tracker) give(u *Context, ssn *Session, d flow.Dir, data []byte, eof bo
 		s = &ssn.Stream[d.Other()]
 	}
 	s.Flags &^= offering
-	if consumed > len(data) {
-		consumed = len(data)
+	if consumed > len(data) || eof {
+		consumed = len(data) // nothing is offered again behind the end
 	}
 	if consumed > 0 {
 		s.app += uint64(consumed)
@@ -259,12 +259,12 @@ func (t *Tracker) giveGap(u *Context, ssn *Session, d flow.Dir, n uint64, x *ste
 	s.Flags |= HasGap
 	t.count[CountGap]++
 	ssn.Flags |= Liberal
+	if !more {
+		return false
+	}
 	s.app += n
 	s.need -= uint32(min(uint64(s.need), n))
-	if !more {
-		s.Flags |= appOff
-	}
-	return more && ssn.Flags&AppDisabled == 0
+	return ssn.Flags&AppDisabled == 0 && s.Flags&appOff == 0
 }
 
 // Offer hands data of direction d to the application layer that is due but was held back. App.Data may call it for the

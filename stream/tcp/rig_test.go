@@ -22,6 +22,7 @@ type rig struct {
 	got     [2][]byte
 	gaps    [2][]string
 	eof     [2]int
+	end0    [2]uint64 // where the end was
 	out     Outcome
 	p       decode.Packet
 	events  decode.EventSet // of all packets
@@ -46,8 +47,11 @@ func newRig(t testing.TB, cfg Config) *rig {
 }
 
 func (r *rig) Data(u *Context, d flow.Dir, data []byte, off uint64, eof bool) (int, int) {
-	if r.eof[d] > 0 && (eof || len(data) == 0) {
-		r.t.Errorf("%v: data after the end: %d bytes, eof %v", d, len(data), eof)
+	if r.eof[d] > 0 && (eof || len(data) == 0 || off < r.end0[d]) {
+		r.t.Errorf("%v: data after the end: %d bytes at %d, eof %v", d, len(data), off, eof)
+	}
+	if eof {
+		r.end0[d] = off + uint64(len(data))
 	}
 	if eof {
 		r.eof[d]++

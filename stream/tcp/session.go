@@ -129,6 +129,7 @@ type Stream struct {
 	//	 baseSeq                  known[0]  more
 	baseSeq uint32
 	segLen  uint32 // length of the segment list
+	longest uint32 // bytes of the longest segment so far
 	base    uint64 // offset of baseSeq: what is before it is gone
 	app     uint64 // what the application layer is done with
 	raw     uint64 // what rules have seen
@@ -158,6 +159,9 @@ type area struct {
 	size     uint32
 	block    mem.Block
 }
+
+// Urgent returns how many out-of-band bytes were taken out of what direction d sent.
+func (s *Session) Urgent(d flow.Dir) uint16 { return s.urgent[d] }
 
 // Gap reports whether bytes of the stream never came.
 func (s *Stream) Gap() bool { return s.Flags&HasGap != 0 }

@@ -105,7 +105,7 @@ func (x *step) handshakeAck() bool {
 		}
 		x.setState(Established)
 		if x.n > 0 {
-			x.out.Established = true
+			x.out.FlowEstablished = true
 		}
 		x.reassemble(0)
 	case t.cfg.AsyncOne && x.seq == s.NextSeq:

@@ -142,6 +142,7 @@ func (t *Tracker) Packet(u *Context) Outcome {
 	if u.Flow.TCP != 0 {
 		x.ssn = t.sessions.At(u.Flow.TCP)
 		x.streams()
+		x.out.FlowEstablished = x.ssn.State >= Established
 		x.ssn.Seen |= x.fl
 		x.s.Seen |= x.fl
 		if x.ssn.Flags&Async != 0 && x.s.Seen != 0 && x.r.Seen != 0 {
@@ -156,7 +157,7 @@ func (t *Tracker) Packet(u *Context) Outcome {
 		x.out.Drop = DropUrgent
 		return x.out
 	}
-	if t.cfg.Inline && u.Flow.Has(flow.ActionDrop) {
+	if (t.cfg.Inline || t.cfg.IPS) && u.Flow.Has(flow.ActionDrop) {
 		t.DisableApp(u.Flow)
 		if x.ssn != nil {
 			t.dropSegments(&x.ssn.Stream[0])

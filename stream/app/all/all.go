@@ -5,6 +5,7 @@ import (
 	"sentinel/stream/app"
 	"sentinel/stream/app/dns"
 	"sentinel/stream/app/http1"
+	"sentinel/stream/app/smtp"
 	"sentinel/stream/app/tls"
 )
 
@@ -13,6 +14,7 @@ func Protocols() []*app.Protocol {
 	return []*app.Protocol{
 		http1.Protocol(),
 		tls.Protocol(),
+		smtp.Protocol(),
 		dns.Protocol(),
 	}
 }

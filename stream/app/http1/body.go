@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sentinel/stream/app"
+	"sentinel/stream/app/internal/httprange"
 	"sentinel/stream/app/internal/inflate"
 	"sentinel/stream/file"
 )
@@ -300,17 +301,17 @@ func (p *Parser) openFile(t *Tx, d app.Dir) {
 	m.file, m.stream = f, &f.Body
 	if d == app.ToClient {
 		if v := t.value(d, "content-range"); v != nil {
-			r, found := parseContentRange(v)
+			r, found := httprange.Parse(v)
 			switch {
 			case !found:
 				t.Events.Set(evRangeInvalid)
-			case r.end <= 0 || r.size <= 0, r.end == r.size-1 && r.start == 0:
+			case r.End <= 0 || r.Size <= 0, r.End == r.Size-1 && r.Start == 0:
 				// not a part of something larger
-			case r.start > r.end || r.end > r.size-1:
+			case r.Start > r.End || r.End > r.Size-1:
 				t.Events.Set(evRangeInvalid)
 			default:
 				f.Flags |= file.HasRange
-				f.Start, f.End = uint64(r.start), uint64(r.end)
+				f.Start, f.End = uint64(r.Start), uint64(r.End)
 			}
 		}
 	}

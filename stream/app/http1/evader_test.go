@@ -35,8 +35,11 @@ func conversation(t *testing.T, name string) (out []piece) {
 		bo = binary.BigEndian
 	}
 	link := 14
-	if l := bo.Uint32(b[20:]); l == 101 || l == 12 {
+	switch bo.Uint32(b[20:]) {
+	case 101, 12:
 		link = 0
+	case 0:
+		link = 4
 	}
 	type side struct {
 		next uint32

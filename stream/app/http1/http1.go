@@ -4,7 +4,6 @@ import "sentinel/stream/app"
 
 // Protocol describes HTTP/1.
 func Protocol() *app.Protocol {
-	client := app.ToServer
 	return &app.Protocol{
 		Name:      "http1",
 		Aliases:   []string{"http"},
@@ -14,7 +13,6 @@ func Protocol() *app.Protocol {
 		Patterns:  patterns(),
 		Setup:     setup,
 		GapOK:     true,
-		FirstData: &client,
 		States: [2][]string{
 			{"request_started", "request_line", "request_headers", "request_body", "request_trailer", "request_complete"},
 			{"response_started", "response_line", "response_headers", "response_body", "response_trailer", "response_complete"},
@@ -63,4 +61,25 @@ func XFF(tx app.Transaction, header string) []byte {
 		}
 	}
 	return nil
+}
+
+// Upgraded hands the newest request over as the fields of HTTP/2's stream 1, for the protocol that follows an upgrade. It
+// reports false when no request was seen.
+func (p *Parser) Upgraded(field func(name, value []byte)) bool {
+	if len(p.txs) == 0 {
+		return false
+	}
+	t := p.txs[len(p.txs)-1]
+	if t.method.at == 0 {
+		return false
+	}
+	field([]byte(":method"), t.get(t.method))
+	if t.uri.at != 0 {
+		field([]byte(":path"), t.get(t.uri))
+	}
+	for i := range t.msg[app.ToServer].fields {
+		f := &t.msg[app.ToServer].fields[i]
+		field(t.get(f.name), t.get(f.value))
+	}
+	return true
 }

@@ -7,6 +7,7 @@ import (
 	"sentinel/internal/conf"
 	"sentinel/internal/jsonw"
 	"sentinel/stream/app"
+	"sentinel/stream/app/internal/httprange"
 	"sentinel/stream/file"
 )
 
@@ -128,11 +129,11 @@ func (t *Tx) logBasic(w *jsonw.Builder) {
 	if v := t.value(app.ToClient, "content-range"); v != nil {
 		w.OpenObject("content_range")
 		w.Str("raw", v)
-		if r, ok := parseContentRange(v); ok {
+		if r, ok := httprange.Parse(v); ok {
 			for _, n := range [...]struct {
 				key string
 				n   int64
-			}{{"start", r.start}, {"end", r.end}, {"size", r.size}} {
+			}{{"start", r.Start}, {"end", r.End}, {"size", r.Size}} {
 				if n.n >= 0 {
 					w.Uint(n.key, uint64(n.n))
 				}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sentinel/stream/app"
+	"sentinel/stream/app/internal/httprange"
 	"sentinel/stream/file"
 )
 
@@ -101,7 +102,7 @@ func mimeParameter(b []byte, name string) (v []byte, found bool) {
 				break
 			}
 			if len(n) > len(name)+1 && string(n[:len(name)]) == name && n[len(name)] == '*' {
-				if k, left, ok := decimal(n[len(name)+1:]); ok && len(left) == 0 && k == int64(want) {
+				if k, left, ok := httprange.Decimal(n[len(name)+1:]); ok && len(left) == 0 && k == int64(want) {
 					v, hit = val, true
 				}
 			}

@@ -220,15 +220,21 @@ func (s *brotliSource) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// brotliPiece is how much the library gets at a time: on damage it forgets the output of the piece.
+const brotliPiece = 256
+
 func (s *brotliSource) decode(src []byte) ([]byte, int, Status) {
 	if s.done {
 		return nil, 0, Done
 	}
-	s.in = src
+	piece := src[:min(len(src), brotliPiece)]
+	s.in = piece
 	n, err := s.r.Read(s.out)
-	took := len(src) - len(s.in)
+	took := len(piece) - len(s.in)
 	s.in = nil
 	switch {
+	case err == errDry && took < len(src):
+		return s.out[:n:n], took, Full
 	case err == errDry:
 		return s.out[:n:n], took, More
 	case err == nil && n > 0:

@@ -1,0 +1,16 @@
+package keyword
+
+import "sentinel/detect"
+
+// unsupported lists keywords that are known and refused: a rule that needs them must not be read as one without.
+func unsupported() []detect.Keyword {
+	refuse := func(name, alias, doc, why string) detect.Keyword {
+		return detect.Keyword{Name: name, Alias: alias, Doc: doc, Flags: detect.Negatable | detect.MaybeQuoted | detect.OptionalValue, Setup: func(*detect.Builder, string) error {
+			return problem(why)
+		}}
+	}
+	return []detect.Keyword{
+		refuse("geoip", "", "match on the source, destination or source and destination IP addresses of network traffic, and to see to which country it belongs", "no GeoIP support built in, needed for geoip keyword"),
+		refuse("lua", "luajit", "match via a lua script", "no Lua support built in, needed for lua keyword"),
+	}
+}
