@@ -70,6 +70,7 @@ var rules = []rule{
 	{"eve", []string{"capture", "decode", "detect", "eve/sink", "rules", "stream", "stream/app", "stream/file", "stream/flow", "stream/tcp"}},
 
 	{"etc", nil},
+	{"docs", nil},
 	{"internal/counter", []string{"internal/jsonw"}},
 	{"internal/...", nil},
 	{"qa/...", []string{".", "capture/...", "etc"}},
