@@ -15,6 +15,9 @@ import (
 // Simulate makes faults happen, for tests.
 type Simulate = stream.Simulate
 
+// NoSimulate makes no faults happen.
+var NoSimulate = stream.NoSimulate
+
 // Keyword describes a word of the rule language.
 type Keyword struct {
 	Name      string
