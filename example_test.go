@@ -14,7 +14,7 @@ func Example() {
 	e, err := sentinel.New(sentinel.Options{
 		NoLogs:   true,
 		Simulate: sentinel.NoSimulate,
-		Rules:  `alert dns any any -> any any (msg:"asks for example.com"; dns.query; content:"example.com"; sid:1;)`,
+		Rules:    `alert dns any any -> any any (msg:"asks for example.com"; dns.query; content:"example.com"; sid:1;)`,
 		OnEvent: func(line []byte) {
 			var event struct {
 				Type  string `json:"event_type"`
