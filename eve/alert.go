@@ -332,7 +332,7 @@ func (w *Worker) alertFlow(u *stream.Unit, s *sides) {
 	}
 	w.addr("src_ip", x.src, v, x.srcXFF())
 	w.addr("dest_ip", x.dst, v, x.dstXFF())
-	if hasPorts(u.Packet) && s.srcPort > 0 {
+	if protoHasPorts(u.Packet.Proto) && s.srcPort > 0 {
 		b.Uint("src_port", uint64(x.srcPort))
 		b.Uint("dest_port", uint64(x.dstPort))
 	}
@@ -346,13 +346,13 @@ func (w *Worker) alertPayload(u *stream.Unit, l *alertLogger, a *detect.Alert) {
 		data = nil
 	}
 	write := func(data []byte) {
-		if l.payload {
+		if l.payload && len(data) > 0 {
 			b.Base64("payload", data)
 		}
 		if l.payloadLength {
 			b.Uint("payload_length", uint64(len(data)))
 		}
-		if l.payloadPrintable {
+		if l.payloadPrintable && len(data) > 0 {
 			b.Printable("payload_printable", data)
 		}
 	}
@@ -377,12 +377,15 @@ func (w *Worker) streamPayload(u *stream.Unit, limit int) []byte {
 	if ssn == nil {
 		return nil
 	}
-	at := ssn.Stream[u.Dir].Base()
+	s := &ssn.Stream[u.Dir]
+	at := s.Base()
+	acked := at + uint64(max(int32(s.LastAck-s.ISN-1-uint32(at)), 0)) // inline, more than that is there
 	for range 4096 {
 		data, off, ok := u.Tracker().Chunk(u.Flow, u.Dir, at, false)
-		if !ok || len(out) >= limit {
+		if !ok || len(out) >= limit || off >= acked {
 			break
 		}
+		data = data[:min(uint64(len(data)), acked-off)]
 		if off > at {
 			out = append(out, '[')
 			out = strconv.AppendUint(out, off-at, 10)

@@ -126,6 +126,9 @@ func (w *Worker) txAnomalies(u *stream.Unit, s *stream.State, tx *app.Tx) {
 }
 
 func (w *Worker) appAnomalies(u *stream.Unit, s *stream.State, e *app.EventSet, layer string, id uint64) {
+	if int(s.ID) >= len(w.o.events) {
+		return
+	}
 	proto := w.o.name(s.ID)
 	if u.Flow != nil && u.Flow.App >= flow.ProtoFirst {
 		proto = w.o.name(u.Flow.App)
@@ -133,8 +136,8 @@ func (w *Worker) appAnomalies(u *stream.Unit, s *stream.State, e *app.EventSet, 
 	for i, word := range e {
 		for ; word != 0; word &= word - 1 {
 			n := i<<6 + bits.TrailingZeros64(word)
-			if n < len(s.Proto.Events) {
-				w.anomaly(u, proto, s.Proto.Events[n], layer, id)
+			if names := w.o.events[s.ID]; n < len(names) {
+				w.anomaly(u, proto, names[n], layer, id)
 			}
 		}
 	}

@@ -78,10 +78,7 @@ func sidesOf(p *decode.Packet, swap bool) sides {
 	return sides{src: &p.Src, dst: &p.Dst, srcPort: p.SrcPort, dstPort: p.DstPort}
 }
 
-func hasPorts(p *decode.Packet) bool {
-	return p.Layers&(decode.HasTCP|decode.HasUDP|decode.HasSCTP) != 0
-}
-
+// protoHasPorts reports whether events have ports. They have, as 0, in fragments and where the header is broken.
 func protoHasPorts(proto uint8) bool {
 	return proto == protoTCP || proto == protoUDP || proto == protoSCTP
 }
@@ -149,14 +146,14 @@ func (w *Worker) beginWith(c *common, u *stream.Unit, s *sides, swap bool, event
 	} else if f != nil {
 		w.iface(f.Iface)
 	}
-	if u.Count != 0 {
+	if u.Count != 0 && p.Root() == nil { // readers know it of the file's own packets only
 		b.Uint("pcap_cnt", u.Count)
 	}
 	b.String("event_type", event)
 	w.vlan(&p.VLAN, p.VLANCount)
 	if p.IsIP() {
 		w.addr("src_ip", s.src, p.IPVersion, s.srcXFF())
-		ports := hasPorts(p)
+		ports := protoHasPorts(p.Proto)
 		if ports {
 			b.Uint("src_port", uint64(s.srcPort))
 		}
@@ -285,8 +282,8 @@ func (w *Worker) commonOptions(c *common, u *stream.Unit, f *flow.Flow, swap boo
 	if c.version {
 		w.b.String("suricata_version", w.o.opt.Version)
 	}
-	if c.vars && w.o.vars != nil && f != nil {
-		w.o.vars.Append(f, &w.b)
+	if c.vars && w.vars != nil {
+		w.vars.Append(f, u != nil, &w.b)
 	}
 	if c.ether {
 		w.ether(u, f, swap)
@@ -417,7 +414,10 @@ func (w *Worker) packet(u *stream.Unit, limit int) {
 	p := u.Packet
 	switch {
 	case p.Has(decode.Pseudo):
-		data = nil
+		data = w.pseudo(u)
+		if u.Has(stream.DetectFlush) {
+			link = uint32(capture.LinkRawBSD)
+		}
 	case p.Root() != nil && p.Kind != decode.Datagram:
 		link = uint32(capture.LinkRawBSD)
 	case p.Frame != nil:
@@ -429,7 +429,9 @@ func (w *Worker) packet(u *stream.Unit, limit int) {
 	if limit > 0 && len(data) > limit {
 		data = data[:limit]
 	}
-	w.b.Base64("packet", data)
+	if len(data) > 0 {
+		w.b.Base64("packet", data)
+	}
 	w.b.OpenObject("packet_info")
 	w.b.Uint("linktype", uint64(link))
 	w.b.String("linktype_name", linkName(link))

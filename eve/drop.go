@@ -2,6 +2,7 @@ package eve
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strings"
 
 	"sentinel/decode"
@@ -94,8 +95,9 @@ func (w *Worker) drop(u *stream.Unit, l *dropLogger, alerts []detect.Alert) {
 	case p.Is(decode.HasUDP) && len(h) >= 8:
 		b.Uint("udplen", uint64(binary.BigEndian.Uint16(h[4:])))
 	case p.Is(decode.HasICMPv4):
-		b.Uint("icmp_id", uint64(p.ICMPID))
-		b.Uint("icmp_seq", uint64(p.ICMPSeq))
+		// Readers know these with their bytes the other way round.
+		b.Uint("icmp_id", uint64(bits.ReverseBytes16(p.ICMPID)))
+		b.Uint("icmp_seq", uint64(bits.ReverseBytes16(p.ICMPSeq)))
 	}
 	if u.Reason != stream.NotDropped && u.Reason < stream.DropReasonCount {
 		b.String("reason", u.Reason.String())

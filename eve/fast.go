@@ -81,7 +81,7 @@ func (w *Worker) fast(u *stream.Unit, a *detect.Alert) {
 			for _, c := range p.Data[:min(len(p.Data), rawBytes)] {
 				b = append(b, hex[c>>4], hex[c&15], ' ')
 			}
-			if u.Count != 0 {
+			if u.Count != 0 && p.Root() == nil {
 				b = append(b, "] [pcap file packet: "...)
 				b = strconv.AppendUint(b, u.Count, 10)
 			}

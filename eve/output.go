@@ -3,6 +3,8 @@ package eve
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +45,8 @@ type Options struct {
 
 // Vars writes the variables of flows into events: members "traffic" and "metadata" of the open object.
 type Vars interface {
-	Append(f *flow.Flow, b *jsonw.Builder)
+	// Append writes what there is of the flow, and of the packet when the event is about one.
+	Append(f *flow.Flow, packet bool, b *jsonw.Builder)
 }
 
 // fileBit is the logger of files in Tx.Logged; the loggers of a protocol have the bits below.
@@ -52,12 +55,11 @@ const fileBit = 1 << 31
 // maxLoggers bounds the differing loggers of one protocol.
 const maxLoggers = 31
 
-// Output owns all outputs. Its methods may be called from any goroutine, but SetVars and SetEngines before the first worker
+// Output owns all outputs. Its methods may be called from any goroutine, but SetEngines before the first worker
 // is made.
 type Output struct {
 	opt     Options
 	lanes   []lane
-	vars    Vars
 	engines func(b *jsonw.Builder)
 	started time.Time
 
@@ -76,8 +78,9 @@ type Output struct {
 
 	anomalyDecode, anomalyStream, anomalyApp bool // some logger wants them
 
-	layouts   []layout // by protocol
-	names     []string // by protocol: as in app_proto
+	layouts   []layout   // by protocol
+	names     []string   // by protocol: as in app_proto
+	events    [][]string // by protocol: names of anomalies
 	fileFlags file.Flags
 	ja3, ja4  bool
 	magic     bool
@@ -117,13 +120,19 @@ func Open(o Options) (*Output, error) {
 	if o.Registry != nil {
 		n = o.Registry.Len()
 	}
-	out := &Output{opt: o, started: time.Now(), txs: make([][]txLogger, n), masks: make([]uint32, n), layouts: make([]layout, n),
+	out := &Output{opt: o, started: time.Now(), txs: make([][]txLogger, n), masks: make([]uint32, n), layouts: make([]layout, n), events: make([][]string, n),
 		names: make([]string, max(n, int(flow.ProtoFirst)))}
 	out.names[flow.ProtoUnknown], out.names[flow.ProtoFailed] = "unknown", "failed"
 	for id := flow.ProtoFirst; int(id) < n; id++ {
 		out.names[id] = o.Registry.EVEName(id)
 		if p := o.Registry.ByID(id); p != nil {
 			out.layouts[id] = layoutOf(p)
+			out.events[id] = slices.Clone(p.Events)
+			if out.layouts[id].caps {
+				for i, e := range p.Events {
+					out.events[id][i] = strings.ToUpper(e)
+				}
+			}
 		}
 	}
 	if err := out.configure(); err != nil {
@@ -133,9 +142,6 @@ func Open(o Options) (*Output, error) {
 	out.workers = nil
 	return out, nil
 }
-
-// SetVars makes events carry the variables of flows.
-func (o *Output) SetVars(v Vars) { o.vars = v }
 
 // SetEngines makes stats events say what rules are loaded: f writes the elements of the array detect.engines.
 func (o *Output) SetEngines(f func(b *jsonw.Builder)) { o.engines = f }

@@ -45,15 +45,19 @@ type layout struct {
 	key   string    // of the object; empty = event
 	dir   direction // of the addresses
 	txID  bool      // tx_id is in the event itself
+	caps  bool      // names of anomalies are in capitals
 }
 
 // layouts lists the protocols that differ from the rule: type, event_type and object have the protocol's name, and addresses
 // are client first.
 var layouts = []layout{
-	{proto: "http1", typ: "http", event: "http", txID: true},
+	{proto: "http1", typ: "http", event: "http", txID: true, caps: true},
 	{proto: "http2", event: "http"},
 	{proto: "doh2", event: "dns", key: "http"},
-	{proto: "smtp", txID: true},
+	{proto: "smtp", txID: true, caps: true},
+	{proto: "tls", caps: true},
+	{proto: "ftp", caps: true},
+	{proto: "dnp3", caps: true},
 	{proto: "dns", dir: asMessage4},
 	{proto: "ftp-data", typ: "ftp", event: "ftp_data"},
 	{proto: "tftp", dir: asPacket},

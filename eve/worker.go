@@ -24,6 +24,7 @@ type Counts struct {
 // Worker builds the events of one worker. It belongs to one goroutine.
 type Worker struct {
 	o       *Output
+	vars    Vars // nil = none
 	b       jsonw.Builder
 	clock   *jsonw.Clock // of events
 	times   *jsonw.Clock // of what is in them
@@ -35,6 +36,7 @@ type Worker struct {
 	logOpt  app.LogOptions
 	stash   []byte // payload of streams
 	line    []byte // of fast.log
+	fake    []byte // bytes of a pseudo packet
 	ip      []byte // from X-Forwarded-For
 	fastAt  fastTime
 	counts  Counts
@@ -166,3 +168,6 @@ func (w *Worker) Flush() error {
 	}
 	return first
 }
+
+// SetVars makes the worker's events carry the variables of flows.
+func (w *Worker) SetVars(v Vars) { w.vars = v }

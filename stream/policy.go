@@ -115,7 +115,7 @@ func (p Policy) ForTarget(t Target) Policy {
 // apply carries out a policy on a packet and its flow, and counts it.
 func (e *Engine) apply(u *Unit, p Policy, why DropReason, t Target) {
 	if u.Flow != nil {
-		u.Flow.Exception |= 1 << t
+		u.Flow.Exception |= 1 << t // flow records tell of those that were ignored, too
 		u.Flow.Flags |= flow.ExceptionApplied
 	}
 	e.Exceptions[t][p]++

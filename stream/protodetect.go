@@ -260,8 +260,11 @@ func (d *detector) probe(s *search, f *flow.Flow, data []byte, dir app.Dir, over
 	if id, r, ok := try(d.byPort[over][dport], false); ok {
 		return id, r
 	}
-	if id, r, ok := try(d.byPort[over][sport], false); ok {
-		return id, r
+	if d.midstream {
+		// The first packet seen may be the server's: its port is then the source.
+		if id, r, ok := try(d.byPort[over][sport], false); ok {
+			return id, r
+		}
 	}
 	if !asked || s.refused[dir]&mask == mask {
 		s.probesDone[dir] = true

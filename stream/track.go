@@ -22,8 +22,11 @@ func (e *Engine) track(u *Unit) {
 	if o.Swapped {
 		e.swapped(&u.tcp)
 	}
+	if o.FlowEstablished {
+		u.Flags |= Established
+	}
 	if o.Established {
-		u.Flags |= Established | StreamEstablished
+		u.Flags |= StreamEstablished
 	}
 	if o.Added {
 		u.Flags |= InStream

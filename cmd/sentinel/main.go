@@ -22,11 +22,6 @@ func main() {
 
 // run is the whole program, for main and for the tests of the command line. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 {
-		if f, ok := subcommands[args[0]]; ok {
-			return f(args[1:], stdout, stderr)
-		}
-	}
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
@@ -55,23 +50,19 @@ func finish(err error, stderr io.Writer) int {
 
 // engine runs the engine as the options say.
 func (o *options) engine(stdout, stderr io.Writer) int {
-	log, err := newLog(o, stderr)
-	if err != nil {
-		return finish(err, stderr)
-	}
+	log := newLog(o, stderr)
 	defer log.close()
 	opt, err := o.library(log)
 	if err != nil {
-		return finish(err, stderr)
+		return log.fatal(err)
 	}
-	if len(o.keywordsFatal) > 0 {
-		opt.StrictKeywords = o.keywordsFatal
+	if err := o.openLog(log, stderr); err != nil {
+		return log.fatal(err)
 	}
 	e, err := sentinel.New(opt)
 	if err != nil {
 		return log.fatal(err)
 	}
-	log.file(e.Config().Root(), e.LogDir())
 	e.ReportLoaded()
 	if o.dumpConfig {
 		return finish(errors.Join(e.Config().Dump(stdout), e.Close()), stderr)
@@ -91,7 +82,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	defer stop()
 	signals := o.signals(e, log)
 	defer signals()
-	progress := newProgress(stderr, sources, o.quiet)
+	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
 	for _, s := range sources {
@@ -100,7 +91,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	sum := e.Summary()
 	err = errors.Join(err, e.Close())
 	if !o.quiet {
-		if werr := printSummary(stdout, sum, e); werr != nil {
+		if werr := printSummary(stdout, sum, e.Config().Root()); werr != nil {
 			err = errors.Join(err, fmt.Errorf("cannot write to standard output: %w", werr))
 		}
 	}
@@ -108,6 +99,30 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		return log.fatal(err)
 	}
 	return 0
+}
+
+// openLog opens the outputs of the section logging, before the engine reads the configuration, so that what the engine then
+// says is in them. What is wrong with the configuration is the engine's to tell.
+func (o *options) openLog(log *engineLog, stderr io.Writer) error {
+	tree, err := o.tree()
+	if err != nil {
+		return nil
+	}
+	if err := log.configure(tree.Root(), o.outputDir(tree), stderr); err != nil {
+		if o.strict {
+			return err
+		}
+		log.say(levelWarning, "logging", err.Error())
+	}
+	mode := ""
+	if o.test {
+		mode = ", in test mode"
+	}
+	log.notice(fmt.Sprintf("This is Sentinel version %s%s", sentinel.Version, mode))
+	if o.verbose > 0 {
+		log.say(levelInfo, "sentinel", "Running with verbose level "+log.minimum.String())
+	}
+	return nil
 }
 
 // signals lets SIGUSR2 reload the rules and SIGHUP open the logs anew. The result ends that.
@@ -128,6 +143,7 @@ func (o *options) signals(e *sentinel.Engine, log *engineLog) func() {
 				e.ReportLoaded()
 				log.notice("rule reload complete")
 			case syscall.SIGHUP:
+				log.reopen()
 				if err := e.Reopen(); err != nil {
 					log.error(err.Error())
 				}

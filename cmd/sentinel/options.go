@@ -13,7 +13,8 @@ import (
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
 	"sentinel/capture/pcapfile"
-	"sentinel/stream"
+	"sentinel/etc"
+	"sentinel/internal/conf"
 )
 
 // options are the command line.
@@ -34,6 +35,7 @@ type options struct {
 	recursive, continuous       bool
 	dumpConfig, buildInfo       bool
 	listProtos, listHooks       bool
+	listRunmodes                bool
 	workers                     int
 	filter                      string
 	filterFile                  string
@@ -61,7 +63,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVarP(&o.test, "test", "T", false, "test configuration and rules, then exit")
 	f.CountVarP(&o.verbose, "verbose", "v", "say more; -vv and -vvv still more")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress, no summary")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary")
 	f.StringArrayVar(&o.set, "set", nil, "set a configuration value, as in `KEY=VALUE`; repeatable")
 	f.StringArrayVar(&o.include, "include", nil, "read this configuration `FILE` too; repeatable")
 	f.StringVar(&o.runmode, "runmode", "", "single, autofp or workers (`MODE`)")
@@ -82,6 +84,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Lookup("list-keywords").NoOptDefVal = "all"
 	f.BoolVar(&o.listProtos, "list-app-layer-protos", false, "list the application protocols")
 	f.BoolVar(&o.listHooks, "list-app-layer-hooks", false, "list the rule hooks of the application protocols")
+	f.BoolVar(&o.listRunmodes, "list-runmodes", false, "list the run modes")
 	f.BoolVar(&o.buildInfo, "build-info", false, "print how the program was built")
 	f.BoolVar(&o.dumpConfig, "dump-config", false, "print the configuration as read, then exit")
 	f.Uint64Var(&o.lossAt, "simulate-packet-loss", 0, "lose packet `NUMBER`")
@@ -93,8 +96,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Int64Var(&o.errorTC, "simulate-applayer-error-at-offset-tc", -1, "parsers fail at this `OFFSET` to the client")
 	f.BoolVar(&o.alertQueue, "simulate-alert-queue-realloc-failure", false, "no memory for more alerts")
 	f.MarkHidden("simulate-alert-queue-realloc-failure")
+	addNotYet(f)
 	if err := f.Parse(args); err != nil {
-		return o, err
+		return o, plainError(err)
 	}
 	o.filter = strings.Join(f.Args(), " ")
 	switch o.checksums {
@@ -124,8 +128,8 @@ func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	opt := sentinel.Options{
 		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict,
 		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
-		Workers: o.workers, RunMode: o.runmode, Log: log.Logger,
-		Simulate: stream.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
+		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
+		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
 			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]int64{o.errorTS, o.errorTC}, AlertQueue: o.alertQueue},
 	}
 	if o.checksums == "auto" {
@@ -149,9 +153,35 @@ func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	return opt, nil
 }
 
+// tree reads the configuration as the engine will.
+func (o *options) tree() (*conf.Tree, error) {
+	if o.config != "" {
+		t, _, err := conf.Load(o.config, conf.Options{Include: o.include, Set: o.set})
+		return t, err
+	}
+	t, _, err := conf.Parse(etc.Config, "built-in configuration")
+	for _, s := range o.set {
+		err = errors.Join(err, t.Set(s))
+	}
+	return t, err
+}
+
+// outputDir is where logs go: -l, else default-log-dir of a configuration that was given, else the current folder.
+func (o *options) outputDir(t *conf.Tree) string {
+	if o.logDir != "" {
+		return o.logDir
+	}
+	if o.config != "" {
+		if d := t.Get("default-log-dir").Str(""); d != "" {
+			return d
+		}
+	}
+	return "."
+}
+
 // open opens what the command line says to read from.
 func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
-	filter, err := o.bpf()
+	filter, err := o.bpf(e)
 	if err != nil {
 		return nil, err
 	}
@@ -159,8 +189,8 @@ func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
 	case o.pcap != "" && o.afpacket != "":
 		return nil, errors.New("-r and --af-packet exclude each other")
 	case o.pcap != "":
-		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(), Recursive: o.recursive, Continuous: o.continuous,
-			Report: func(err error) { e.Warn(err.Error()) }})
+		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(e.Warn), Continuous: o.continuous,
+			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) }})
 		if err != nil {
 			return nil, err
 		}
@@ -171,8 +201,12 @@ func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
 	return nil, errors.New("nothing to read from: use -r FILE or --af-packet[=INTERFACE]")
 }
 
-func (o *options) openAFPacket(e *sentinel.Engine, filter *program) ([]capture.Source, error) {
+func (o *options) openAFPacket(e *sentinel.Engine, filter *captureFilter) ([]capture.Source, error) {
 	names, err := e.Interfaces("af-packet", o.afpacket, selectFirst)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := filter.kernel()
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +217,9 @@ func (o *options) openAFPacket(e *sentinel.Engine, filter *program) ([]capture.S
 			return nil, errors.Join(err, closeAll(all))
 		}
 		opt.Index = uint16(i)
-		opt.BPF = filter.kernel()
+		if prog != nil {
+			opt.BPF = prog
+		}
 		s, err := afpacket.Open(opt)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(all))

@@ -7,7 +7,7 @@ func header() []detect.Keyword {
 	return concat(
 		[]detect.Keyword{
 			etherHdr(),
-			ipOpts(), sameIP(), ipProto(), ipv4Hdr(), ipv6Hdr(), ipID(), fragBits(), fragOffset(), tos(), l3Proto(),
+			TTL(), ipOpts(), sameIP(), ipProto(), ipv4Hdr(), ipv6Hdr(), ipID(), fragBits(), fragOffset(), tos(), l3Proto(),
 			tcpFlags(),
 		},
 		tcpInts(),
@@ -20,7 +20,7 @@ func header() []detect.Keyword {
 		},
 		csums(),
 		flowCounts(),
-		[]detect.Keyword{tcpSession(), rpc(), entropy()},
+		[]detect.Keyword{tcpSession(), rpc(), entropy(), asn1()},
 		unsupported(),
 	)
 }

@@ -40,12 +40,16 @@ func ipv4Hdr() detect.Keyword {
 	})
 }
 
-// ipv6Hdr selects the header of IPv6 with its extension headers.
+// ipv6Hdr selects the header of IPv6 with its extension headers, but for the one that makes a packet a fragment.
 func ipv6Hdr() detect.Keyword {
 	return packetBuffer("ipv6.hdr", "sticky buffer to match on the IPV6 header", detect.NeedIP|detect.NeedPacket, func(c *detect.Ctx) []byte {
 		if !c.Packet.Is(decode.HasIPv6) {
 			return nil
 		}
-		return head(c.Packet.L3, int(c.Packet.IPHeaderLen))
+		n := int(c.Packet.IPHeaderLen)
+		if c.Packet.Has(decode.Fragment) && n >= 48 {
+			n -= 8
+		}
+		return head(c.Packet.L3, n)
 	})
 }

@@ -31,8 +31,7 @@ func ipProto() detect.Keyword {
 		case uses['>'] > 1 || uses['<'] > 1:
 			return problem("can't use a greater than or less than ipproto twice in the same sig")
 		}
-		// The header decides; the condition makes it a rule on packets.
-		b.Match("ip_proto", ipProtoMatch{}, detect.NeedIP|detect.NeedPacket)
+		b.Need(detect.NeedIP | detect.NeedPacket)
 		return b.NarrowProtos(func(x uint8) bool {
 			switch op {
 			case '<':
@@ -70,7 +69,3 @@ func parseIPProto(v string) (op byte, p uint8, err error) {
 	}
 	return op, uint8(n), nil
 }
-
-type ipProtoMatch struct{}
-
-func (ipProtoMatch) Match(*detect.Ctx) bool { return true }

@@ -80,3 +80,15 @@ type tcpFlagsMatch struct{ u detect.Uint }
 func (m tcpFlagsMatch) Match(c *detect.Ctx) bool {
 	return c.Packet.Is(decode.HasTCP) && m.u.Match(uint64(c.Packet.TCP.Flags))
 }
+
+// TCPFlagsNeeded returns flags of which a packet that matches has some. As in the reference, a rule that asks for any of
+// several flags is held to be one that needs them all, SYN, RST and FIN first: it is not tried on a packet with none of these.
+func (m tcpFlagsMatch) TCPFlagsNeeded() uint8 {
+	switch {
+	case m.u.Mode == detect.UintMask:
+		return uint8(m.u.Hi)
+	case m.u.Mode == detect.UintNotMask && m.u.Hi == 0, m.u.Mode == detect.UintEqual:
+		return uint8(m.u.Lo)
+	}
+	return 0
+}

@@ -10,7 +10,7 @@ import (
 const Poison = 0xCC
 
 const (
-	chunkShift = 9 // records in a chunk of a Slab: 512
+	chunkShift = 13 // records in a chunk of a Slab: 8192
 	chunkSize  = 1 << chunkShift
 	chunkMask  = chunkSize - 1
 )
@@ -68,6 +68,9 @@ func (s *Slab[T]) reserve(i uint32) bool {
 	b := Map(s.purpose, int(s.size)*chunkSize)
 	if b == nil {
 		return false
+	}
+	if len(s.chunks) > 0 { // a small table does not need them
+		huge(b)
 	}
 	s.raw = append(s.raw, b)
 	s.chunks = append(s.chunks, (*[chunkSize]T)(unsafe.Pointer(unsafe.SliceData(b))))

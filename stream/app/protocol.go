@@ -70,6 +70,9 @@ type Settings struct {
 	// Wants says what rules need that costs something: "ja3", "ja4", "file.magic".
 	Wants  func(what string) bool
 	Warn   func(format string, args ...any)
+	// Shared returns what all workers share under a name, made by the first that asks; nil = each worker has its own. It must
+	// be safe for concurrent use, and touched rarely.
+	Shared func(name string, make func() any) any
 	Random uint64 // seed for randomised limits; 0 = no randomisation (--no-random)
 }
 

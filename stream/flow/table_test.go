@@ -156,6 +156,21 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+func TestCaptureBypass(t *testing.T) {
+	x := table(t, Config{})
+	p := packet(protoTCP, 1, 2, 1000, 80, t0)
+	f, _ := x.Lookup(p, t0)
+	f.State = CaptureBypassed
+	p.Time = t0 + 50*second // half of the 100 s that bypassed flows live
+	if x.Update(p, f, ToServer); f.State != CaptureBypassed || f.Last != t0 {
+		t.Errorf("state %v, last %d", f.State, f.Last-t0)
+	}
+	p.Time++
+	if x.Update(p, f, ToServer); f.State != LocalBypassed || f.Last != p.Time {
+		t.Errorf("state %v, last %d", f.State, f.Last-t0)
+	}
+}
+
 func TestDirSamePorts(t *testing.T) {
 	x := table(t, Config{})
 	p := packet(protoUDP, 1, 2, 123, 123, t0)

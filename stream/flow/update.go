@@ -14,7 +14,14 @@ const (
 
 // Update accounts for p in f and moves the states of flows other than TCP. d comes from Dir.
 func (t *Table) Update(p *decode.Packet, f *Flow, d Dir) (s Seen) {
-	if p.Time > f.Last {
+	if f.State == CaptureBypassed {
+		// A packet may have been on its way. But when they keep coming, the driver does not bypass the flow any more.
+		half := int64(t.cfg.Normal[classOf(f.Proto)].Bypassed) * second / 2
+		if p.Time-f.Last > half {
+			f.Last = p.Time
+			f.State = LocalBypassed
+		}
+	} else if p.Time > f.Last {
 		f.Last = p.Time
 	}
 	f.Pkts[d]++

@@ -178,6 +178,20 @@ func (p *Parser) limits(d app.Dir) file.Limits {
 	return file.Limits{Body: uint64(l.limit), MinSize: l.minSize, Window: l.window}
 }
 
+// bodyLimit is how much of a body is kept. A file that is stored is followed as far as file-store says.
+func (p *Parser) bodyLimit(m *message, d app.Dir) uint64 {
+	if m.file == nil || m.file.Flags&file.Store == 0 {
+		return uint64(p.cfg.body[d].limit)
+	}
+	if !m.stored {
+		m.stored = true
+		l := p.limits(d)
+		l.Body = p.kit.configs.depth
+		m.file.Body.SetLimits(l)
+	}
+	return p.kit.configs.depth
+}
+
 // stream begins the body that rules see, when no file carries it.
 func (p *Parser) stream(m *message, d app.Dir) {
 	m.own.Reset(p.limits(d))
@@ -194,12 +208,13 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 	if d == app.ToServer && m.kind == bodyUnset {
 		p.bodyKind(t, m)
 	}
-	limit := uint64(p.cfg.body[d].limit)
+	limit := p.bodyLimit(m, d)
 	if limit > 0 && m.seen >= limit {
 		p.cutBody(m)
 		return
 	}
-	if limit > 0 && uint64(len(b)) > limit-m.seen {
+	over := limit > 0 && uint64(len(b)) > limit-m.seen
+	if over {
 		b = b[:limit-m.seen]
 	}
 	m.seen += uint64(len(b))
@@ -211,11 +226,15 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 	}
 	if m.file != nil && m.kind != bodyMultipart {
 		m.file.Append(b)
+		m.keepPart(b)
 	} else {
 		m.own.Append(b)
 		if m.kind == bodyMultipart {
 			p.multipart(t, m, b)
 		}
+	}
+	if over {
+		p.cutBody(m)
 	}
 	if !m.trigger && m.seen >= uint64(p.cfg.body[d].minSize) {
 		m.trigger = true
@@ -232,6 +251,42 @@ func (p *Parser) cutBody(m *message) {
 	}
 }
 
+// keepPart keeps bytes of a part for the whole.
+func (m *message) keepPart(b []byte) {
+	if !m.ranged {
+		return
+	}
+	if len(m.block)+len(b) > httprange.MaxPart {
+		m.ranged, m.block = false, nil
+		return
+	}
+	m.block = append(m.block, b...)
+}
+
+// endPart hands a finished part in. The last one brings the whole, which becomes another file of the transaction.
+func (p *Parser) endPart(t *Tx, m *message, f *file.File) {
+	if !m.ranged {
+		return
+	}
+	m.ranged = false
+	key := append(append(p.key[:0], t.get(t.host)...), f.Name...)
+	p.key = key
+	pieces := p.kit.ranges.Add(key, m.total, f.Start, m.block, p.now)
+	m.block = nil
+	if pieces == nil || p.host == nil {
+		return
+	}
+	whole := p.host.Open(&t.Tx, f.Name)
+	if whole == nil {
+		return
+	}
+	whole.Body.SetLimits(p.limits(app.ToClient))
+	for _, b := range pieces {
+		whole.Append(b)
+	}
+	whole.Close(file.Closed)
+}
+
 // bodyGap tells of n bytes of a body that were lost.
 func (p *Parser) bodyGap(t *Tx, d app.Dir, n int) {
 	m := &t.msg[d]
@@ -239,7 +294,7 @@ func (p *Parser) bodyGap(t *Tx, d app.Dir, n int) {
 	if d == app.ToServer && m.kind == bodyUnset {
 		p.bodyKind(t, m)
 	}
-	if limit := uint64(p.cfg.body[d].limit); limit > 0 && m.seen >= limit {
+	if limit := p.bodyLimit(m, d); limit > 0 && m.seen >= limit {
 		p.cutBody(m)
 		return
 	}
@@ -249,6 +304,7 @@ func (p *Parser) bodyGap(t *Tx, d app.Dir, n int) {
 	if m.stream == nil {
 		p.stream(m, d)
 	}
+	m.ranged, m.block = false, nil
 	if m.file != nil && m.kind != bodyMultipart {
 		m.file.Gap(uint64(n))
 	} else {
@@ -312,6 +368,7 @@ func (p *Parser) openFile(t *Tx, d app.Dir) {
 			default:
 				f.Flags |= file.HasRange
 				f.Start, f.End = uint64(r.Start), uint64(r.End)
+				m.ranged, m.total = t.host.at != 0, uint64(r.Size)
 			}
 		}
 	}
@@ -320,9 +377,10 @@ func (p *Parser) openFile(t *Tx, d app.Dir) {
 // closeBody ends a message's body and file.
 func (p *Parser) closeBody(t *Tx, d app.Dir) {
 	m := &t.msg[d]
-	if m.file != nil {
-		m.file.Close(file.Closed)
+	if f := m.file; f != nil {
+		f.Close(file.Closed)
 		m.file = nil
+		p.endPart(t, m, f)
 	}
 	if m.stream == &m.own {
 		m.own.Finish()

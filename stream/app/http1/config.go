@@ -20,25 +20,20 @@ type bodyLimits struct {
 // config is one configuration of libhtp: the default one, or a server's.
 type config struct {
 	decoding
-	apache       bool // NUL ends the request line, and leading white space belongs to the method
-	iis5         bool // a line of white space is an empty one
-	body         [2]bodyLimits
-	fieldLimit   int
-	layers       int // of content encodings; 0 = unlimited
-	lzmaLayers   int // 0 = unlimited
-	lzmaMem      uint32
-	bombLimit    uint64
-	bombs        int
-	timeLimit    int64 // nanoseconds
-	maxTx        int
-	headers      int
-	randomize    bool
-	randomRange  float64
-	inline       bool
-	uri          string
-	swf          bool
-	swfDepth     uint32
-	swfDecompess uint32
+	apache      bool // NUL ends the request line, and leading white space belongs to the method
+	iis5        bool // a line of white space is an empty one
+	body        [2]bodyLimits
+	fieldLimit  int
+	layers      int // of content encodings; 0 = unlimited
+	lzmaLayers  int // 0 = unlimited
+	lzmaMem     uint32
+	bombLimit   uint64
+	bombs       int
+	timeLimit   int64 // nanoseconds
+	maxTx       int
+	headers     int
+	randomize   bool
+	randomRange float64
 }
 
 const bombRatio = 2048 // output over input above which much output is a bomb; deflate cannot reach it
@@ -95,7 +90,7 @@ func (c *config) read(n *conf.Node, warn func(string, ...any)) error {
 		var err error
 		var v uint32
 		switch strings.ToLower(k.Name()) {
-		case "address":
+		case "address": // read with the servers
 		case "personality":
 			if p := k.Str(""); !c.personality(p) {
 				warn("%s: unknown personality %q", k.Pos(), p)
@@ -199,15 +194,10 @@ func (c *config) read(n *conf.Node, warn func(string, ...any)) error {
 			if i, err = k.IntIn(10, 0, 100); err == nil {
 				c.randomRange = float64(i)
 			}
-		case "http-body-inline":
-			c.inline = k.IsTrue()
+		case "http-body-inline": // the engine's: it knows whether it is inline
 		case "swf-decompression":
-			c.swf = k.Get("enabled").IsTrue()
-			if d := k.Get("compress-depth"); d.Exists() {
-				err = size(d, &c.swfDepth, true)
-			}
-			if d := k.Get("decompress-depth"); d.Exists() && err == nil {
-				err = size(d, &c.swfDecompess, true)
+			if k.Get("enabled").IsTrue() {
+				warn("%s: swf-decompression is not done yet", k.Pos())
 			}
 		default:
 			warn("%s: unknown key %q for libhtp", k.Pos(), k.Name())
@@ -243,6 +233,7 @@ func (c *config) random(seed uint64) {
 type configs struct {
 	std     *config
 	servers []server
+	depth   uint64 // of bodies whose file is to be stored, in place of the body limit; 0 = unlimited
 }
 
 type server struct {
@@ -260,6 +251,16 @@ func readConfigs(s app.Settings) (*configs, error) {
 		lib = s.Root.Get("libhtp")
 	}
 	cs := &configs{std: defaults()}
+	for _, key := range []string{"outputs.file-store.stream-depth", "stream.reassembly.depth"} {
+		if k := s.Root.Get(key); k.Exists() {
+			v, err := k.Size(1 << 20)
+			if err != nil {
+				return nil, err
+			}
+			cs.depth = v
+			break
+		}
+	}
 	if err := cs.std.read(lib.Get("default-config"), warn); err != nil {
 		return nil, err
 	}

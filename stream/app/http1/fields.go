@@ -11,6 +11,10 @@ func (p *Parser) scanHeaders(t *Tx, d app.Dir, b []byte) (used int, end bool, r 
 	s.response = d == app.ToClient
 	m := &t.msg[d]
 	mark := len(m.fields)
+	// A bare LF where a field should begin ends the block, whatever the first line ended in.
+	if len(b) > 0 && b[0] == '\n' && (len(b) == 1 || b[1] != '\r') {
+		return 1, true, ok
+	}
 	for {
 		n, st := s.field(b[used:])
 		switch st {

@@ -2,7 +2,7 @@ package http1
 
 import (
 	"sentinel/stream/app"
-	"sentinel/stream/flow"
+	"sentinel/stream/app/internal/httprange"
 )
 
 // outcome is what a step of the state machine says.
@@ -100,11 +100,11 @@ type Parser struct {
 	yieldAtTx bool // the response side lets the request side go on when its transaction ends
 	responses uint64
 	messages  int     // events raised
-	log       []uint8 // events that the end of the call puts on a transaction
-	h2, ws    app.ProtoID
-	dir       app.Dir
-	flow      *flow.Flow
+	side      app.Dir // whose state machine runs
+	mute      bool    // the connection is over: what is left over at its end is no event
 	host      app.Host
+	now       int64
+	key       []byte // scratch
 	result    app.Result
 	change    bool
 }
@@ -113,6 +113,7 @@ type Parser struct {
 type kit struct {
 	pool    pool
 	configs *configs
+	ranges  *httprange.Store
 	h2, ws  app.ProtoID
 }
 
@@ -124,16 +125,11 @@ func setup(s app.Settings) (func() app.Parser, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kit{configs: cs}
+	k := &kit{configs: cs, ranges: httprange.Open(s)}
 	if s.ID != nil {
 		k.h2, k.ws = s.ID("http2"), s.ID("websocket")
 	}
 	return func() app.Parser {
-		if n := len(k.pool.parsers); n > 0 {
-			p := k.pool.parsers[n-1]
-			k.pool.parsers = k.pool.parsers[:n-1]
-			return p
-		}
 		p := &Parser{kit: k, pool: &k.pool}
 		p.Reset()
 		return p
@@ -147,7 +143,7 @@ func (p *Parser) Reset() {
 		p.txs[i] = nil
 	}
 	h := p.half
-	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan, log: p.log[:0]}
+	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan, key: p.key}
 	for d := range p.half {
 		p.half[d] = half{state: stIdle, length: -1, left: -1, buf: h[d].buf[:0], header: h[d].header[:0]}
 		if cap(h[d].buf) > maxKept {
@@ -161,8 +157,16 @@ func (p *Parser) Reset() {
 
 // Next implements app.Parser.
 func (p *Parser) Next(after uint64) (app.Transaction, bool) {
-	for _, t := range p.txs {
-		if t.ID > after && (t.Progress[0] != started || t.Progress[1] != started) {
+	low, high := 0, len(p.txs)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); p.txs[mid].ID > after {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	for _, t := range p.txs[low:] {
+		if t.Progress[0] != started || t.Progress[1] != started {
 			return t, true
 		}
 	}
@@ -186,7 +190,7 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 	if p.cfg == nil {
 		p.cfg = p.kit.configs.of(in.Flow)
 	}
-	p.flow, p.host, p.dir = in.Flow, in.Host, in.Dir
+	p.host, p.now = in.Host, in.Time
 	p.result, p.change = app.Result{Consumed: len(in.Data)}, false
 	h := &p.half[in.Dir]
 	h.data, h.pos, h.gap, h.raw, h.base = in.Data, 0, 0, 0, in.Offset
@@ -200,7 +204,6 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 		} else {
 			r = p.response()
 		}
-		p.flush(in.Dir)
 	}
 	if in.EOF && !h.closed && r != turnover {
 		h.closed = true
@@ -211,7 +214,7 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 	if r == fail {
 		p.result.Status = app.Failed
 	}
-	p.flow, p.host = nil, nil
+	p.host = nil
 	return p.result
 }
 
@@ -227,55 +230,29 @@ func (p *Parser) end(d app.Dir) {
 			h.data, h.pos, h.gap, h.raw = nil, 0, 0, 0
 		}
 	}
+	p.mute = d == app.ToClient
 	p.request()
 	if d == app.ToClient {
 		p.response()
 	}
 }
 
-// event notes an event, which belongs to the transaction that is active at the end of the call.
+// event puts an event on the transaction that a direction is at.
 func (p *Parser) event(e uint8) {
-	if p.messages+len(p.log) < maxMessages {
-		p.log = append(p.log, e)
-	}
-}
-
-// flush puts the events of the call on the active transaction of the direction.
-func (p *Parser) flush(d app.Dir) {
-	if len(p.log) == 0 {
+	if p.messages >= maxMessages || p.mute {
 		return
 	}
-	id := p.responses
-	if d == app.ToServer {
-		id = max(p.count(), 1) - 1
-	}
-	t := p.find(id)
-	if t == nil && id > 0 {
-		t = p.find(id - 1)
-	}
-	for _, e := range p.log {
-		if t != nil {
-			t.Events.Set(e)
-		}
-		if p.messages++; p.messages == maxMessages && t != nil {
-			t.Events.Set(evTooManyWarnings)
+	t := p.find(p.half[p.side].index)
+	if t == nil {
+		if t = p.find(p.half[p.side].index - 1); t == nil {
+			return
 		}
 	}
-	if t != nil {
-		t.Updated[d] = true
+	t.Events.Set(e)
+	t.Updated[p.side] = true
+	if p.messages++; p.messages == maxMessages {
+		t.Events.Set(evTooManyWarnings)
 	}
-	p.log = p.log[:0]
-}
-
-// count is how many transactions there were.
-func (p *Parser) count() uint64 {
-	n := max(p.half[0].index, p.half[1].index)
-	if k := len(p.txs); k > 0 {
-		if t := p.txs[k-1]; t.index == n && (t.Progress[0] != started || t.Progress[1] != started) {
-			return n + 1
-		}
-	}
-	return n
 }
 
 func (p *Parser) find(index uint64) *Tx {
@@ -298,7 +275,6 @@ func (p *Parser) tx(d app.Dir) *Tx {
 	}
 	t := p.pool.tx()
 	t.index, t.ID, t.cfg = index, index+1, p.cfg
-	t.unread = d == app.ToClient
 	i := len(p.txs)
 	p.txs = append(p.txs, t)
 	for i > 0 && p.txs[i-1].index > index {

@@ -3,7 +3,6 @@ package http1
 import (
 	"sentinel/stream/app"
 	"sentinel/stream/file"
-	"sentinel/stream/flow"
 )
 
 // The states of a direction of a transaction; the index is the progress.
@@ -56,8 +55,7 @@ const (
 	txResponseTrailer
 	tx09
 	txSeenContinue
-	txH2
-	txNulNames
+	txH2     // the server agreed to HTTP/2
 	txUnseen // the response came without a request
 )
 
@@ -102,13 +100,12 @@ type Tx struct {
 	msg [2]message
 
 	// of the request
-	method              ref
-	methodKind          method
-	uri, uriNormal, all ref // raw; normalized; normalized with scheme and host
-	uriHost, path       ref
-	host                ref
-	port                int32 // -1 = none
-	unread              bool  // the request was not seen
+	method         ref
+	methodKind     method
+	uri, uriNormal ref // raw; normalized
+	uriHost, path  ref
+	host           ref
+	port           int32 // -1 = none
 
 	// of the response
 	status, reason ref
@@ -144,7 +141,11 @@ type bodyState struct {
 	opened  bool // whether a file is to be opened was decided
 	cut     bool // the limit is reached
 	trigger bool // rules were asked to look at the raw stream
+	stored  bool // the file is stored, which has a limit of its own
 	mime    *multipart
+	ranged  bool // the file is a part of a whole of total bytes
+	total   uint64
+	block   []byte // the part, until it ends
 }
 
 type bodyKind uint8
@@ -253,10 +254,8 @@ func (t *Tx) reset() {
 // pool holds what one worker's parsers reuse.
 type pool struct {
 	txs      []*Tx
-	parsers  []*Parser
 	decoders []*decoder
 	mimes    []*multipart
-	fold     []byte
 }
 
 // maxPooled bounds each of the pool's lists.
@@ -293,7 +292,4 @@ func (p *pool) giveTx(t *Tx) {
 	}
 }
 
-var (
-	_ app.Transaction = (*Tx)(nil)
-	_                 = flow.ToServer
-)
+var _ app.Transaction = (*Tx)(nil)

@@ -3,6 +3,7 @@ package http2
 import (
 	"sentinel/internal/conf"
 	"sentinel/stream/app"
+	"sentinel/stream/app/internal/httprange"
 	"sentinel/stream/flow"
 )
 
@@ -45,7 +46,7 @@ func probe(b []byte, d app.Dir, _ *flow.Flow) (app.Verdict, app.Dir) {
 }
 
 func setup(s app.Settings) (func() app.Parser, error) {
-	k := &kit{}
+	k := &kit{ranges: httprange.Open(s)}
 	warn := func(n *conf.Node) {
 		if s.Warn != nil {
 			s.Warn("%s: %s: not a valid number", n.Pos(), n.Path())
@@ -71,11 +72,6 @@ func setup(s app.Settings) (func() app.Parser, error) {
 		k.conf.bomb = 1 << 20
 	}
 	return func() app.Parser {
-		if n := len(k.parsers); n > 0 {
-			p := k.parsers[n-1]
-			k.parsers = k.parsers[:n-1]
-			return p
-		}
 		p := &Parser{kit: k}
 		p.Reset()
 		return p

@@ -7,15 +7,13 @@ import (
 	"unicode/utf8"
 
 	"sentinel/stream/app"
-	"sentinel/stream/app/internal/httprange"
-	"sentinel/stream/app/internal/inflate"
-	"sentinel/stream/file"
 )
 
 // Parser follows one connection.
 type Parser struct {
 	kit    *kit
-	txs    []*Tx // by rising id
+	txs    []*Tx          // by rising id
+	index  map[uint32]*Tx // by stream, once there are many
 	lastID uint64
 	begun  bool // the client's preface was looked for
 	table  [2]table
@@ -25,6 +23,7 @@ type Parser struct {
 	out    uint64
 	host   app.Host
 	base   uint64
+	now    int64
 	flags  app.ResultFlags
 }
 
@@ -52,25 +51,39 @@ func (p *Parser) Reset() {
 
 // Next implements app.Parser.
 func (p *Parser) Next(after uint64) (app.Transaction, bool) {
-	for _, t := range p.txs {
-		if t.ID > after {
-			return t, true
-		}
+	if i := p.above(after); i < len(p.txs) {
+		return p.txs[i], true
 	}
 	return nil, false
 }
 
 // Free implements app.Parser.
 func (p *Parser) Free(id uint64) {
-	for i, t := range p.txs {
-		if t.ID == id {
-			copy(p.txs[i:], p.txs[i+1:])
-			p.txs[len(p.txs)-1] = nil
-			p.txs = p.txs[:len(p.txs)-1]
-			p.kit.giveTx(t)
-			return
+	i := p.above(id - 1)
+	if id == 0 || i == len(p.txs) || p.txs[i].ID != id {
+		return
+	}
+	t := p.txs[i]
+	copy(p.txs[i:], p.txs[i+1:])
+	p.txs[len(p.txs)-1] = nil
+	p.txs = p.txs[:len(p.txs)-1]
+	if p.index[t.stream] == t {
+		delete(p.index, t.stream)
+	}
+	p.kit.giveTx(t)
+}
+
+// above finds the first transaction with an id above after.
+func (p *Parser) above(after uint64) int {
+	low, high := 0, len(p.txs)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); p.txs[mid].ID > after {
+			high = mid
+		} else {
+			low = mid + 1
 		}
 	}
+	return low
 }
 
 // event puts an event on the newest transaction.
@@ -82,7 +95,7 @@ func (p *Parser) event(e uint8) {
 
 // Parse implements app.Parser.
 func (p *Parser) Parse(in *app.Input) app.Result {
-	p.host, p.base, p.flags = in.Host, in.Offset, 0
+	p.host, p.base, p.flags, p.now = in.Host, in.Offset, 0, in.Time
 	r := p.parse(in.Dir, in.Data, in.EOF)
 	p.host = nil
 	r.Flags |= p.flags
@@ -357,6 +370,9 @@ func (p *Parser) find(d app.Dir, h frameHeader, stream uint32, broken bool) *Tx 
 	}
 	t := p.create()
 	t.Type, t.stream = typeStream, stream
+	if p.index != nil {
+		p.index[stream] = t
+	}
 	return t
 }
 
@@ -369,8 +385,23 @@ func (p *Parser) create() *Tx {
 	return t
 }
 
+// indexFrom is the number of live transactions from which streams are found by an index.
+const indexFrom = 64
+
 // stream finds the newest transaction of a stream.
 func (p *Parser) stream(id uint32) *Tx {
+	if p.index != nil {
+		return p.index[id]
+	}
+	if len(p.txs) > indexFrom {
+		p.index = make(map[uint32]*Tx, 2*len(p.txs))
+		for _, t := range p.txs {
+			if t.Type == typeStream {
+				p.index[t.stream] = t
+			}
+		}
+		return p.index[id]
+	}
 	for i := len(p.txs) - 1; i >= 0; i-- {
 		if p.txs[i].stream == id {
 			return p.txs[i]
@@ -491,202 +522,6 @@ func equalFold(b []byte, s string) bool {
 		}
 	}
 	return true
-}
-
-// encoding takes the first content encoding of a direction.
-func (p *Parser) encoding(b *body, v []byte) {
-	if b.known {
-		return
-	}
-	b.known = true
-	switch {
-	case equalFold(v, "gzip"):
-		b.codec = p.kit.codec(inflate.Gzip)
-	case equalFold(v, "deflate"):
-		b.codec = p.kit.codec(inflate.Deflate)
-	case equalFold(v, "br"):
-		b.codec = p.kit.codec(inflate.Brotli)
-	}
-}
-
-const bombRatio = 2048
-
-// data takes the content of a DATA frame.
-func (p *Parser) data(t *Tx, d app.Dir, h frameHeader, b []byte) bool {
-	over := h.flags&flagEndStream != 0
-	if h.flags&flagPadded != 0 && len(b) > 0 && int(b[0]) < len(b) {
-		b = b[1:max(1, len(b)-int(b[0]))]
-	}
-	m := &t.half[d]
-	if m.codec != nil {
-		out, ok := p.decompress(t, m, b)
-		if !ok {
-			return p.bomb(t, m, over)
-		}
-		b = out
-	}
-	p.content(t, d, m, b, over)
-	if m.isDNS {
-		if len(m.dnsBuf)+len(b) <= 0xffff {
-			m.dnsBuf = append(m.dnsBuf, b...)
-		} else {
-			m.isDNS = false
-			if d == app.ToClient {
-				t.Events.Set(evDnsResponseTooLong)
-			} else {
-				t.Events.Set(evDnsRequestTooLong)
-			}
-		}
-	}
-	if over && len(m.dnsBuf) > 0 {
-		m.dns, m.dnsBuf = m.dnsBuf, nil
-	}
-	return p.bomb(t, m, over)
-}
-
-// bomb weighs output against input. It reports false when the connection must not go on.
-func (p *Parser) bomb(t *Tx, m *body, over bool) bool {
-	in, out := m.in+p.in, m.out+p.out
-	if out <= bombRatio*in {
-		return true
-	}
-	if out > p.kit.conf.bomb {
-		t.Events.Set(evCompressionBomb)
-		return false
-	}
-	if over {
-		p.in += in
-		p.out += out
-	}
-	return true
-}
-
-// decompress undoes the content encoding of one frame. What it returns is valid until the next call.
-func (p *Parser) decompress(t *Tx, m *body, b []byte) ([]byte, bool) {
-	out := p.kit.out[:0]
-	defer func() {
-		if cap(out) <= 1<<20 {
-			p.kit.out = out[:0]
-		}
-	}()
-	m.in += uint64(len(b))
-	for {
-		part, n, st := m.codec.Decode(b)
-		out = append(out, part...)
-		b = b[n:]
-		switch {
-		case st == inflate.Corrupt:
-			t.Events.Set(evFailedDecompression)
-			p.kit.giveCodec(m)
-			return nil, false
-		case uint64(len(out)) > p.kit.conf.bomb:
-			t.Events.Set(evCompressionBomb)
-			p.kit.giveCodec(m)
-			return nil, false
-		case st != inflate.Full:
-			m.out += uint64(len(out))
-			return out, true
-		}
-	}
-}
-
-// content hands decoded bytes to the file and to rules.
-func (p *Parser) content(t *Tx, d app.Dir, m *body, b []byte, over bool) {
-	if !m.opened {
-		m.opened = true
-		if p.host != nil {
-			m.file = p.host.Open(&t.Tx, nil)
-		}
-		if m.file != nil {
-			m.stream = &m.file.Body
-			if d == app.ToClient {
-				p.ranges(t, m.file)
-			}
-		} else {
-			m.own.Reset(file.Limits{Window: 4096})
-			m.stream = &m.own
-		}
-	}
-	if m.file != nil {
-		m.file.Append(b)
-		if over {
-			m.file.Close(file.Closed)
-		}
-	} else {
-		m.own.Append(b)
-		if over {
-			m.own.Finish()
-		}
-	}
-}
-
-// ranges notes which part of a resource a response is.
-func (p *Parser) ranges(t *Tx, f *file.File) {
-	v := t.first(app.ToClient, "content-range")
-	if v == nil {
-		return
-	}
-	r, ok := httprange.Parse(v)
-	switch {
-	case !ok || r.Start > r.End || r.End > 0 && r.Size > 0 && r.End > r.Size-1:
-		t.Events.Set(evInvalidRange)
-	case r.End <= 0 || r.Size <= 0, r.End == r.Size-1 && r.Start == 0:
-	default:
-		f.Flags |= file.HasRange
-		f.Start, f.End = uint64(r.Start), uint64(r.End)
-	}
-}
-
-// Upgrader is what the parser of HTTP/1 offers: the request that asked for the upgrade, as fields of HTTP/2.
-type Upgrader interface {
-	Upgraded(field func(name, value []byte)) bool
-}
-
-// Inherit takes over from the parser before an upgrade: the request of HTTP/1 that was upgraded is stream 1 (RFC 7540, 3.2).
-func (p *Parser) Inherit(old app.Parser) {
-	u, ok := old.(Upgrader)
-	if !ok {
-		return
-	}
-	u.Upgraded(func(name, value []byte) {
-		if string(name) == "HTTP2-Settings" {
-			p.upgradeSettings(value)
-			return
-		}
-		if equalFold(name, "host") {
-			name = []byte(":authority")
-		}
-		h := frameHeader{kind: frameHeaders, stream: 1}
-		t := p.find(app.ToServer, h, 1, false)
-		if t == nil {
-			return
-		}
-		tb := &p.table[app.ToServer]
-		tb.ids++
-		n := uint32(len(t.blocks[app.ToServer]))
-		t.blocks[app.ToServer] = append(t.blocks[app.ToServer],
-			block{name: append([]byte(nil), name...), value: append([]byte{}, value...), id: tb.ids})
-		t.frames[app.ToServer] = append(t.frames[app.ToServer], frame{kind: frameHeaders, marks: hasBlocks, from: n, to: n + 1})
-		t.Progress[app.ToServer] = closed // the client has said what it wants
-	})
-}
-
-func (p *Parser) upgradeSettings(v []byte) {
-	b, err := base64.StdEncoding.AppendDecode(nil, v)
-	if err != nil {
-		p.event(evInvalidHttp1Settings)
-		return
-	}
-	if len(b)%6 != 0 {
-		p.event(evInvalidHttp1Settings)
-	}
-	t := p.find(app.ToServer, frameHeader{kind: frameSettings}, 0, false)
-	if t == nil {
-		return
-	}
-	t.settings[app.ToServer] = parseSettings(t.settings[app.ToServer], b)
-	t.frames[app.ToServer] = append(t.frames[app.ToServer],
-		frame{kind: frameSettings, marks: hasSettings, to: uint32(len(t.settings[app.ToServer]))})
 }
 
 var (

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"sentinel/stream/app"
+	"sentinel/stream/app/internal/httprange"
 	"sentinel/stream/app/internal/inflate"
 	"sentinel/stream/file"
 )
@@ -43,6 +44,10 @@ type body struct {
 	file    *file.File
 	own     file.Stream
 	stream  *file.Stream
+
+	ranged bool // the file is a part of a whole of total bytes
+	total  uint64
+	block  []byte // the part, until it ends
 
 	isDNS  bool // application/dns-message
 	dnsBuf []byte
@@ -90,12 +95,13 @@ func (t *Tx) Stream() uint32 { return t.stream }
 
 // kit is what the parsers of a worker share.
 type kit struct {
-	conf    config
-	txs     []*Tx
-	parsers []*Parser
-	codecs  []*inflate.Codec
-	out     []byte // decompressed data of one frame
-	blocks  []block
+	conf   config
+	txs    []*Tx
+	codecs []*inflate.Codec
+	out    []byte // decompressed data of one frame
+	blocks []block
+	ranges *httprange.Store
+	key    []byte
 }
 
 type config struct {
