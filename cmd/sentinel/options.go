@@ -112,8 +112,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	return o, nil
 }
 
-func usage(w io.Writer, o *options) {
-	fmt.Fprintf(w, `Sentinel %s - intrusion detection and prevention, with Suricata's rules and configuration
+func usage(w io.Writer, o *options) error {
+	_, err := fmt.Fprintf(w, `Sentinel %s - intrusion detection and prevention, with Suricata's rules and configuration
 
   sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
   sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
@@ -121,6 +121,7 @@ func usage(w io.Writer, o *options) {
 
 Options:
 %s`, sentinel.Version, o.flags.FlagUsagesWrapped(110))
+	return err
 }
 
 // library turns the command line into the library's options.
