@@ -7,8 +7,6 @@ import (
 	"sentinel/decode"
 	"sentinel/detect"
 	"sentinel/internal/conf"
-	"sentinel/internal/jsonw"
-	"sentinel/rules"
 	"sentinel/stream"
 	"sentinel/stream/app"
 	"sentinel/stream/flow"
@@ -435,8 +433,3 @@ func (w *Worker) verdict(u *stream.Unit) {
 	}
 	b.Close()
 }
-
-var (
-	_ = rules.Alert
-	_ jsonw.Builder
-)

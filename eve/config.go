@@ -12,7 +12,6 @@ import (
 
 	"sentinel/eve/sink"
 	"sentinel/internal/conf"
-	"sentinel/stream/app"
 	"sentinel/stream/flow"
 )
 
@@ -267,5 +266,3 @@ func (o *Output) statsDue() error {
 	o.interval = time.Duration(secs) * time.Second
 	return nil
 }
-
-var _ = app.ToServer

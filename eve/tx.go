@@ -102,6 +102,9 @@ func (w *Worker) tx(u *stream.Unit, s *stream.State, l *txLogger, t app.Transact
 			for b.Depth() > 1 {
 				b.Close()
 			}
+			if s.Proto.Beside != nil {
+				s.Proto.Beside(t, b, opt)
+			}
 			if l.common.xff.on {
 				w.txXFF(u, s, &l.common.xff, t)
 			}
@@ -147,9 +150,11 @@ func (w *Worker) context(u *stream.Unit, s *stream.State, t app.Transaction, n *
 			b.Close()
 		}
 		b.Rollback(mark)
-		return
 	}
 	for b.Depth() > depth {
 		b.Close()
+	}
+	if p.Beside != nil {
+		p.Beside(t, b, opt)
 	}
 }
