@@ -16,6 +16,7 @@ import (
 type alertOptions struct {
 	payload, payloadLength, payloadPrintable bool
 	packet, tagged, verdict                  bool
+	body, bodyPrintable                      bool // of HTTP
 	metadata, rule, reference                bool // of the rule
 	appLayer, flow                           bool
 	buffer                                   int // payload-buffer-size
@@ -33,6 +34,7 @@ func (o *Output) addAlert(n *conf.Node, l logger) error {
 	x := alertLogger{logger: l, node: n, alertOptions: alertOptions{
 		payload: on("payload"), payloadLength: on("payload-length"), payloadPrintable: on("payload-printable"),
 		packet: on("packet"), tagged: on("tagged-packets"), verdict: on("verdict"),
+		body: on("http-body"), bodyPrintable: on("http-body-printable"),
 	}}
 	m := n.Get("metadata")
 	if !m.IsFalse() {
@@ -41,6 +43,9 @@ func (o *Output) addAlert(n *conf.Node, l logger) error {
 		x.reference = m.Get("rule.reference").IsTrue()
 		x.flow = m.Get("flow").Bool(true)
 		x.appLayer = m.Get("app-layer").Bool(true)
+	}
+	if (x.body || x.bodyPrintable) && !x.appLayer {
+		o.warn("alert: http-body needs metadata; bodies are not written")
 	}
 	size, err := n.Get("payload-buffer-size").SizeMax(4096, 1<<31-1)
 	if err != nil {
@@ -121,7 +126,7 @@ func (w *Worker) alert(u *stream.Unit, l *alertLogger, a *detect.Alert) {
 			tx := a.Tx.Base()
 			if l.appLayer {
 				w.states(u.App, tx)
-				w.context(u, u.App, a.Tx, l.node, l.appFlags[u.App.ID])
+				w.context(u, u.App, a.Tx, l.node, l.appFlags[u.App.ID], l)
 			}
 			if l.metadata {
 				w.txFileList(tx, u.Dir)
