@@ -97,6 +97,7 @@ type Engine struct {
 	shared   *detect.Shared
 	names    *detect.Names
 	expect   *stream.Expectations
+	states   sync.Map // what protocols share among workers, by name
 	out      *eve.Output
 	counters *counters
 	loaded   atomic.Pointer[Loaded]
@@ -220,6 +221,7 @@ func (e *Engine) streamConfig() stream.Config {
 		Registry: e.reg, Root: e.tree.Root(), Flow: s.flow, TCP: s.tcp, Defrag: s.defrag,
 		Detection: e.detects, IPS: e.ips, Files: e.out.FileFlags(),
 		Wants:              e.wants,
+		Shared:             e.sharedState,
 		Warn:               func(f string, a ...any) { e.log.Warn().Msgf(f, a...) },
 		FlowMemcapPolicy:   s.flowMemcap,
 		DefragMemcapPolicy: s.defragMemcap,
@@ -236,6 +238,15 @@ func (e *Engine) streamConfig() stream.Config {
 		c.Random = e.seed
 	}
 	return c
+}
+
+// sharedState returns what the workers share under a name.
+func (e *Engine) sharedState(name string, make func() any) any {
+	if v, ok := e.states.Load(name); ok {
+		return v
+	}
+	v, _ := e.states.LoadOrStore(name, make())
+	return v
 }
 
 // wants says what rules or outputs need that protocols compute only on demand.

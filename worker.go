@@ -49,6 +49,7 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 		return nil, err
 	}
 	w.out = e.out.NewWorker(id)
+	w.out.SetVars(&flowVars{w: w})
 	for id := flow.ProtoFirst; int(id) < e.reg.Len(); id++ {
 		w.stream.SetLoggers(id, e.out.Mask(id))
 	}

@@ -83,14 +83,14 @@ func (w *Worker) finalise(u *stream.Unit) {
 		}
 		kept++
 		w.Counters[CountAlerts]++
-		if r.alerts {
+		if r.alerts && !(q.flags&RateFiltered != 0 && q.action == rules.Pass) {
 			alerted = true
 			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID})
 			if q.tx != nil {
 				q.tx.Base().Alerted = true
 			}
 		}
-		if r.meta.Action == rules.Pass {
+		if q.action == rules.Pass {
 			break
 		}
 	}

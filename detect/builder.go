@@ -36,9 +36,10 @@ type Builder struct {
 	needs       Needs
 	fastItem    *item
 
-	sid       bool
-	ipproto   bool
-	prefilter bool // the prefilter keyword was used
+	sid              bool
+	ipproto          bool
+	forceTS, forceTC bool // the keyword under way is for one direction
+	prefilter        bool // the prefilter keyword was used
 	// What the prefilter keyword refers to: the last keyword with a condition, and whether that is a content.
 	lastKeyword        string
 	lastContentKeyword bool
@@ -148,8 +149,29 @@ func (b *Builder) Elem(e chain.Elem) error {
 		return err
 	}
 	_, pcre := e.(*chain.Pcre)
+	if b.cur == nil && b.lastAt != nil && isRelative(e) {
+		// Without a sticky buffer a relative condition goes where the last match is, whatever modifier moved it there.
+		u = b.lastAt
+	}
 	b.add(u, &item{other: e, pcre: pcre})
 	return nil
+}
+
+// isRelative reports whether a condition other than content and pcre depends on the last match.
+func isRelative(e chain.Elem) bool {
+	switch x := e.(type) {
+	case *chain.ByteTest:
+		return x.Relative
+	case *chain.ByteJump:
+		return x.Relative
+	case *chain.ByteExtract:
+		return x.Relative
+	case *chain.ByteMath:
+		return x.Relative
+	case *chain.IsDataAt:
+		return x.Relative
+	}
+	return false
 }
 
 func (b *Builder) add(u *bufferUse, x *item) {
@@ -311,16 +333,17 @@ func (b *Builder) selectDef(d *bufferDef, dir string) error {
 	if err := b.leave(); err != nil {
 		return err
 	}
-	u := &bufferUse{def: d}
-	switch dir {
-	case "":
-	case "to_server", "toserver":
-		u.onlyTS = true
-	case "to_client", "toclient":
-		u.onlyTC = true
-	default:
-		return problem("unexpected option to " + d.name + " keyword: '" + dir + "'")
+	if dir != "" {
+		rest, err := b.Direction(dir)
+		if err != nil {
+			return err
+		}
+		if rest != "" || !b.forceTS && !b.forceTC {
+			return problem("unknown option: only accepts to_server or to_client")
+		}
 	}
+	u := &bufferUse{def: d, onlyTS: b.forceTS, onlyTC: b.forceTC}
+	b.forceTS, b.forceTC = false, false
 	if d.kind != bufPacket && !d.apps.empty() {
 		if err := b.restrict(d.apps); err != nil {
 			return err
@@ -475,6 +498,10 @@ func (b *Builder) Files(m FileMatch, n FileNeeds) error {
 		u = &bufferUse{def: d}
 		b.uses = append(b.uses, u)
 	}
+	if b.forceTS || b.forceTC {
+		u.onlyTS, u.onlyTC = b.forceTS, b.forceTC
+		b.forceTS, b.forceTC = false, false
+	}
 	u.files = append(u.files, m)
 	u.needs |= n
 	b.r.flags |= needsFiles
@@ -541,7 +568,10 @@ func (b *Builder) word(name string, w *word, value string, has bool) error {
 }
 
 func (b *Builder) number(name string, d *bufferDef, value string) error {
-	value, dir := cutDirection(value)
+	value, err := b.Direction(value)
+	if err != nil {
+		return err
+	}
 	if value == "" {
 		return problem("invalid formatting or malformed option to " + name + " keyword")
 	}
@@ -554,7 +584,8 @@ func (b *Builder) number(name string, d *bufferDef, value string) error {
 		return err
 	}
 	u := &bufferUse{def: d, uint: x, value: value}
-	u.onlyTS, u.onlyTC = dir == 1, dir == 2
+	u.onlyTS, u.onlyTC = b.forceTS, b.forceTC
+	b.forceTS, b.forceTC = false, false
 	b.uses = append(b.uses, u)
 	return nil
 }
@@ -571,18 +602,29 @@ func (b *Builder) test(name string, d *bufferDef, value string) error {
 	return nil
 }
 
-// cutDirection takes a leading "to_server," or "to_client," off a value: 1 and 2.
-func cutDirection(v string) (rest string, dir int) {
-	head, tail, ok := strings.Cut(v, ",")
-	if ok {
-		switch strings.TrimSpace(head) {
-		case "to_server", "toserver":
-			return strings.TrimSpace(tail), 1
-		case "to_client", "toclient":
-			return strings.TrimSpace(tail), 2
-		}
+// Direction takes a leading "to_server" or "to_client" off a value, which ties the keyword, and a rule that is not for both
+// directions of transactions, to that direction.
+func (b *Builder) Direction(v string) (rest string, err error) {
+	head, tail, more := strings.Cut(v, ",")
+	ts := strings.TrimSpace(head) == "to_server"
+	if !ts && strings.TrimSpace(head) != "to_client" {
+		return v, nil
 	}
-	return v, 0
+	if more {
+		rest = strings.TrimSpace(tail)
+	}
+	b.forceTS, b.forceTC = ts, !ts
+	if b.r.flags&bothDirs == 0 {
+		d, other := toServer, toClient
+		if !ts {
+			d, other = toClient, toServer
+		}
+		if b.r.flags&other != 0 {
+			return "", problem("contradictory directions")
+		}
+		b.r.flags |= d
+	}
+	return rest, nil
 }
 
 // Flow sets the direction of the rule: what flow:to_server and its like do.

@@ -8,6 +8,7 @@ import (
 	"sentinel/stream"
 	"sentinel/stream/app"
 	"sentinel/stream/flow"
+	"sentinel/stream/tcp"
 )
 
 // txRun is one transaction that this packet's rules look at.
@@ -60,6 +61,13 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 	}
 	eng := &w.rs.byApp[s.ID]
 	eof := u.Has(stream.EndOfFlow)
+	w.cut = [2]bool{}
+	if ssn := u.Session(); ssn != nil {
+		// Beyond the stream depth nothing more comes: transactions count as complete.
+		for i := range w.cut {
+			w.cut[i] = ssn.Stream[i].Flags&tcp.DepthReached != 0
+		}
+	}
 	less := w.LogFlags(f)
 	for id := uint64(0); len(w.txRuns) < maxTxRuns; {
 		t, ok := s.Next(id)
@@ -73,7 +81,7 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 		if b.InspectEnd[d] || b.OneWay && b.Way != d {
 			continue
 		}
-		p, end := s.Progress(b, d), s.Complete(d)
+		p, end := w.progress(s, b, d), s.Complete(d)
 		if !changed && p < end && !eof {
 			continue
 		}
@@ -107,6 +115,14 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 		}
 	}
 	w.ctx.Tx = nil
+}
+
+// progress is how far a transaction is for rules.
+func (w *Worker) progress(s *stream.State, tx *app.Tx, d flow.Dir) uint8 {
+	if w.cut[d] {
+		return s.Complete(d)
+	}
+	return s.Progress(tx, d)
 }
 
 // maxMulti bounds the byte strings of one buffer.
@@ -373,7 +389,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 		}
 		progress := run.progress
 		if e.dir != d {
-			progress = u.App.Progress(run.base, e.dir)
+			progress = w.progress(u.App, run.base, e.dir)
 		}
 		if progress < e.progress {
 			stopped = true

@@ -75,6 +75,7 @@ type Worker struct {
 	work        []byte // transforms
 	pktVars     []PacketVar
 	captured    []chain.Captured // by the rule under judgement
+	cut         [2]bool          // by direction: the stream's depth is reached
 	tagged      bool
 	streamKnown []streamVerdict
 	queue       []queued

@@ -282,8 +282,8 @@ func (w *Worker) commonOptions(c *common, u *stream.Unit, f *flow.Flow, swap boo
 	if c.version {
 		w.b.String("suricata_version", w.o.opt.Version)
 	}
-	if c.vars && w.o.vars != nil && f != nil {
-		w.o.vars.Append(f, &w.b)
+	if c.vars && w.vars != nil {
+		w.vars.Append(f, u != nil, &w.b)
 	}
 	if c.ether {
 		w.ether(u, f, swap)

@@ -45,7 +45,8 @@ type Options struct {
 
 // Vars writes the variables of flows into events: members "traffic" and "metadata" of the open object.
 type Vars interface {
-	Append(f *flow.Flow, b *jsonw.Builder)
+	// Append writes what there is of the flow, and of the packet when the event is about one.
+	Append(f *flow.Flow, packet bool, b *jsonw.Builder)
 }
 
 // fileBit is the logger of files in Tx.Logged; the loggers of a protocol have the bits below.
@@ -54,12 +55,11 @@ const fileBit = 1 << 31
 // maxLoggers bounds the differing loggers of one protocol.
 const maxLoggers = 31
 
-// Output owns all outputs. Its methods may be called from any goroutine, but SetVars and SetEngines before the first worker
+// Output owns all outputs. Its methods may be called from any goroutine, but SetEngines before the first worker
 // is made.
 type Output struct {
 	opt     Options
 	lanes   []lane
-	vars    Vars
 	engines func(b *jsonw.Builder)
 	started time.Time
 
@@ -142,9 +142,6 @@ func Open(o Options) (*Output, error) {
 	out.workers = nil
 	return out, nil
 }
-
-// SetVars makes events carry the variables of flows.
-func (o *Output) SetVars(v Vars) { o.vars = v }
 
 // SetEngines makes stats events say what rules are loaded: f writes the elements of the array detect.engines.
 func (o *Output) SetEngines(f func(b *jsonw.Builder)) { o.engines = f }

@@ -427,7 +427,7 @@ func TestLibrary(t *testing.T) {
 
 type vars struct{}
 
-func (vars) Append(_ *flow.Flow, b *jsonw.Builder) {
+func (vars) Append(_ *flow.Flow, _ bool, b *jsonw.Builder) {
 	b.OpenObject("metadata")
 	b.OpenArray("flowbits")
 	b.ElemString("x")
@@ -438,9 +438,10 @@ func (vars) Append(_ *flow.Flow, b *jsonw.Builder) {
 func TestVars(t *testing.T) {
 	for yes, want := range map[string]string{"yes": `["x"]`, "no": "null"} {
 		out, got := collect(t, "outputs: [eve-log: {enabled: yes, metadata: "+yes+", types: [flow]}]", nil)
-		out.SetVars(vars{})
 		u, _ := udpUnit()
-		out.NewWorker(0).FlowEnd(u.Flow, nil, nil)
+		w := out.NewWorker(0)
+		w.SetVars(vars{})
+		w.FlowEnd(u.Flow, nil, nil)
 		if v := text(at(events(t, got)[0], "metadata.flowbits")); v != want {
 			t.Errorf("metadata %s: %s, want %s", yes, v, want)
 		}

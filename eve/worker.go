@@ -24,6 +24,7 @@ type Counts struct {
 // Worker builds the events of one worker. It belongs to one goroutine.
 type Worker struct {
 	o       *Output
+	vars    Vars // nil = none
 	b       jsonw.Builder
 	clock   *jsonw.Clock // of events
 	times   *jsonw.Clock // of what is in them
@@ -167,3 +168,6 @@ func (w *Worker) Flush() error {
 	}
 	return first
 }
+
+// SetVars makes the worker's events carry the variables of flows.
+func (w *Worker) SetVars(v Vars) { w.vars = v }

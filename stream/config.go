@@ -22,7 +22,8 @@ type Config struct {
 	Files     file.Flags
 	Wants     func(what string) bool
 	Warn      func(format string, args ...any)
-	Random    uint64 // seed of randomised limits; 0 = none
+	Shared    func(name string, make func() any) any // what protocols share among workers; nil = nothing
+	Random    uint64                                 // seed of randomised limits; 0 = none
 
 	Checksums Checksums
 

@@ -115,7 +115,8 @@ func New(cfg Config, run Runner) (*Engine, error) {
 		if p == nil || p.Setup == nil || !e.reg.Enabled(id) {
 			continue
 		}
-		s := app.Settings{Section: e.section(p), Root: cfg.Root, ID: e.enabledID, Wants: cfg.Wants, Warn: cfg.Warn, Random: cfg.Random}
+		s := app.Settings{Section: e.section(p), Root: cfg.Root, ID: e.enabledID, Wants: cfg.Wants, Warn: cfg.Warn, Random: cfg.Random,
+			Shared: cfg.Shared}
 		if s.Wants == nil {
 			s.Wants = func(string) bool { return false }
 		}

@@ -23,7 +23,7 @@ var protoModes = map[string]protoMode{"final": byFinal, "original": byOriginal, 
 
 // appLayerProtocol matches on the protocol that was detected.
 func appLayerProtocol() detect.Keyword {
-	return detect.Keyword{Name: "app-layer-protocol", Doc: "match on the detected app-layer protocol", Flags: detect.Negatable | detect.Prefilterable, Setup: func(b *detect.Builder, v string) error {
+	return detect.Keyword{Name: "app-layer-protocol", Doc: "match on the detected app-layer protocol", Flags: detect.MaybeQuoted | detect.Negatable | detect.Prefilterable, Setup: func(b *detect.Builder, v string) error {
 		list, quals, has := strings.Cut(v, ",")
 		m := protoMatch{negated: b.Negated, list: strings.Contains(list, "|")}
 		exact, moded := false, false
@@ -80,11 +80,19 @@ func appLayerProtocol() detect.Keyword {
 			if !ok {
 				continue
 			}
-			if !o.negated || !m.negated {
-				return problem("can't mix positive app-layer-protocol match with negated match or match for 'failed'.")
+			if o.mode != m.mode {
+				continue
 			}
-			if o.mode == m.mode && o.overlaps(m) {
-				return problem("can't have duplicate or overlapping negated entries under the same mode")
+			const clash = "conflicting app-layer-protocol rules: "
+			switch {
+			case o.negated && m.negated:
+				if o.overlaps(m) {
+					return problem(clash + "duplicate or overlapping negated entries under the same mode")
+				}
+			case !o.negated && !m.negated:
+				return problem(clash + "multiple non-negated entries under the same mode")
+			default:
+				return problem(clash + "can't mix positive match with negated match under the same mode")
 			}
 		}
 		b.Match("app-layer-protocol", m, detect.NeedFlow)

@@ -25,7 +25,7 @@ func payload() []detect.Keyword {
 		{Name: "byte_jump", Doc: "allow the ability to select a <num of bytes> from an <offset> and move the detection pointer to that position", Flags: detect.MaybeQuoted, Setup: elem(func(_ *detect.Builder, v string) (chain.Elem, error) { return chain.ParseByteJump(v) })},
 		{Name: "byte_extract", Doc: "extract <num of bytes> at a particular <offset> and store it in <var_name>", Setup: elem(func(_ *detect.Builder, v string) (chain.Elem, error) { return chain.ParseByteExtract(v) })},
 		{Name: "byte_math", Doc: "used to perform mathematical operations on byte values", Setup: elem(func(_ *detect.Builder, v string) (chain.Elem, error) { return chain.ParseByteMath(v) })},
-		{Name: "pcre", Doc: "match on regular expression", Flags: detect.Quoted | detect.Negatable, Setup: pcreKeyword},
+		{Name: "pcre", Doc: "match on regular expression", Flags: detect.MaybeQuoted | detect.Negatable, Setup: pcreKeyword},
 	}
 }
 

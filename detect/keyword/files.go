@@ -22,6 +22,10 @@ func files() []detect.Keyword {
 			return b.Files(fileName{strings.ToLower(v), b.Negated}, detect.NeedFile|detect.NeedFileName)
 		}},
 		{Name: "filesize", Doc: "match on the size of the file as it is being transferred", Setup: func(b *detect.Builder, v string) error {
+			v, err := b.Direction(v)
+			if err != nil {
+				return err
+			}
 			u, err := detect.ParseUint(v, 64, nil)
 			if err != nil {
 				return err

@@ -8,7 +8,7 @@ import (
 
 // flowbits sets, clears and asks for bits of the flow.
 func flowbits() detect.Keyword {
-	return detect.Keyword{Name: "flowbits", Doc: "operate on flow flag", Flags: detect.IPOnlyOK, Setup: func(b *detect.Builder, v string) error {
+	return detect.Keyword{Name: "flowbits", Doc: "operate on flow flag", Flags: detect.IPOnlyOK | detect.Prefilterable, Setup: func(b *detect.Builder, v string) error {
 		cmd, name, has := strings.Cut(v, ",")
 		cmd, name = strings.TrimRight(cmd, " \t"), strings.TrimSpace(name)
 		if cmd == "noalert" {
@@ -110,6 +110,14 @@ type flowbit struct {
 
 // SetsOnly tells IP-only rules apart, which may set bits but do nothing else with them.
 func (m flowbit) SetsOnly() bool { return m.cmd == 's' }
+
+// NoPrefilter says why the prefilter keyword cannot follow: only a bit that is set can decide early.
+func (m flowbit) NoPrefilter() string {
+	if m.cmd != '1' {
+		return "prefilter is not supported for flowbits"
+	}
+	return ""
+}
 
 func (m flowbit) Match(c *detect.Ctx) bool {
 	if c.Flow == nil {

@@ -42,7 +42,7 @@ func rawbytes() detect.Keyword {
 
 // replace writes other bytes over a content, inline.
 func replace() detect.Keyword {
-	return detect.Keyword{Name: "replace", Doc: "only to be used in IPS-mode. Change the following content into another", Flags: detect.Quoted, Setup: func(b *detect.Builder, v string) error {
+	return detect.Keyword{Name: "replace", Doc: "only to be used in IPS-mode. Change the following content into another", Flags: detect.Quoted | detect.Negatable, Setup: func(b *detect.Builder, v string) error {
 		data, err := chain.ParseBytes(v)
 		if err != nil {
 			return err

@@ -49,9 +49,6 @@ type sizeMatch struct {
 	u    detect.Uint
 }
 
-// sized is what a TCP session tells: the bytes of sequence numbers that a side has used, the SYN included.
-type sized interface{ StreamSize(d dir.Dir) uint32 }
-
 func (m sizeMatch) Match(c *detect.Ctx) bool {
 	if c.Flow == nil || c.Packet.Proto != 6 {
 		return false
@@ -60,11 +57,7 @@ func (m sizeMatch) Match(c *detect.Ctx) bool {
 	if s == nil {
 		return false
 	}
-	x, ok := any(s).(sized)
-	if !ok {
-		return false
-	}
-	server, client := m.u.Match(uint64(x.StreamSize(dir.ToClient))), m.u.Match(uint64(x.StreamSize(dir.ToServer)))
+	server, client := m.u.Match(uint64(s.Stream[dir.ToClient].Size())), m.u.Match(uint64(s.Stream[dir.ToServer].Size()))
 	switch m.side {
 	case 's':
 		return server

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -90,19 +91,32 @@ func base64Options(o string) (mode Base64Mode, offset, count int, err error) {
 	return
 }
 
+// padding stands for "=" and foreign for what is not of base64 in alphabet.
+const (
+	padding = 64
+	foreign = 255
+)
+
 var alphabet = func() (t [256]byte) {
 	for i := range t {
-		t[i] = 255
+		t[i] = foreign
 	}
 	for i := 0; i < 64; i++ {
 		t["ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[i]] = byte(i)
 	}
+	t['='] = padding
 	return t
 }()
 
-// DecodeBase64 appends what in decodes to.
+// DecodeBase64 appends what in decodes to, in groups of four characters. Padding within the text does not end it; padding where
+// no group can have it spoils everything. By RFC 4648 what the last group lacks is taken for padding; by RFC 2045 it is left
+// out.
 func DecodeBase64(dst, in []byte, mode Base64Mode) []byte {
 	if mode == Strict {
+		// Go's decoder skips line ends.
+		if bytes.IndexByte(in, '\n') >= 0 || bytes.IndexByte(in, '\r') >= 0 {
+			return dst[:0]
+		}
 		out, err := base64.StdEncoding.Strict().AppendDecode(dst, in)
 		if err != nil {
 			return dst[:0]
@@ -111,37 +125,40 @@ func DecodeBase64(dst, in []byte, mode Base64Mode) []byte {
 	}
 	var group [4]byte
 	n := 0
-	flush := func() {
-		if n > 1 {
-			dst = append(dst, group[0]<<2|group[1]>>4)
+	for i := 0; i <= len(in); i++ {
+		v := byte(foreign)
+		if i < len(in) {
+			v = alphabet[in[i]]
 		}
-		if n > 2 {
-			dst = append(dst, group[1]<<4|group[2]>>2)
-		}
-		if n > 3 {
-			dst = append(dst, group[2]<<6|group[3])
-		}
-		n = 0
-	}
-	for _, c := range in {
-		if v := alphabet[c]; v < 64 {
+		end := false
+		if v != foreign {
 			group[n] = v
-			if n++; n == 4 {
-				flush()
+			n++
+		} else if mode == RFC4648 || i == len(in) {
+			if mode == RFC2045 || n == 0 {
+				break
 			}
-			continue
-		}
-		if c == '=' {
-			flush()
-			if mode == RFC4648 {
-				continue
+			for ; n < 4; n++ {
+				group[n] = padding
 			}
-			continue
+			end = true
 		}
-		if mode == RFC4648 {
+		if n == 4 {
+			n = 0
+			if group[0] == padding || group[1] == padding {
+				return dst[:0]
+			}
+			dst = append(dst, group[0]<<2|group[1]>>4)
+			if group[2] != padding {
+				dst = append(dst, group[1]<<4|group[2]>>2)
+				if group[3] != padding {
+					dst = append(dst, group[2]<<6|group[3])
+				}
+			}
+		}
+		if end {
 			break
 		}
 	}
-	flush()
 	return dst
 }

@@ -31,7 +31,7 @@ func zlibDeflate() Keyword {
 	})
 }
 
-// decompress makes at most max-size bytes. Data that ends early gives what there is of it.
+// decompress makes at most max-size bytes. Corrupt data gives an empty buffer.
 func decompress(name, doc string, open func([]byte) (io.Reader, error)) Keyword {
 	return Keyword{Name: name, Doc: doc, Optional: true, Setup: func(o string) (Transform, error) {
 		most := uint64(defaultInflated)
@@ -72,8 +72,10 @@ func decompress(name, doc string, open func([]byte) (io.Reader, error)) Keyword 
 				return empty
 			}
 			w := bytes.NewBuffer(dst)
-			// An error in the middle leaves what was made before it.
-			_, _ = io.Copy(w, io.LimitReader(r, int64(most)))
+			// Data that ends early leaves what there is of it; so does gzip's checksum, which comes behind the data.
+			if _, err := io.Copy(w, io.LimitReader(r, int64(most))); err != nil && err != io.ErrUnexpectedEOF && err != gzip.ErrChecksum {
+				return empty
+			}
 			return some(w.Bytes(), src)
 		}}, nil
 	}}

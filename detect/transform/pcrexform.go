@@ -1,17 +1,23 @@
 package transform
 
 import (
+	"runtime"
 	"sync"
 
 	"sentinel/detect/pcre"
 )
 
+// matcher is a pcre.Matcher that frees its memory outside the Go heap when the pool drops it.
+type matcher struct{ *pcre.Matcher }
+
 // matchers are shared by transforms: they are few, and an expression needs one only while it runs.
 var matchers = sync.Pool{New: func() any {
-	m, err := pcre.NewMatcher(pcre.DefaultLimits)
+	x, err := pcre.NewMatcher(pcre.DefaultLimits)
 	if err != nil {
-		return (*pcre.Matcher)(nil)
+		return (*matcher)(nil)
 	}
+	m := &matcher{x}
+	runtime.AddCleanup(m, func(x *pcre.Matcher) { x.Close() }, x)
 	return m
 }}
 
@@ -26,12 +32,12 @@ func pcrexform() Keyword {
 			return Transform{}, invalid("pcrexform needs exactly one captured group")
 		}
 		return Transform{Apply: func(dst, src []byte) []byte {
-			m, _ := matchers.Get().(*pcre.Matcher)
+			m, _ := matchers.Get().(*matcher)
 			if m == nil {
 				return src
 			}
 			defer matchers.Put(m)
-			if _, _, ok := re.Match(src, 0, m); !ok {
+			if _, _, ok := re.Match(src, 0, m.Matcher); !ok {
 				return src
 			}
 			if g := m.Group(1); g != nil {

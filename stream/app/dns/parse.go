@@ -158,7 +158,7 @@ func (m *Message) clear() {
 	m.raw, m.names, m.nseen = m.raw[:0], m.names[:0], 0
 }
 
-// ParseHeader reads the header.
+// parse reads the header.
 func (h *Header) parse(b []byte) bool {
 	if len(b) < HeaderSize {
 		return false

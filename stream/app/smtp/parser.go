@@ -56,7 +56,6 @@ type parser struct {
 	greeted   bool    // the first reply was seen
 	multiline bool    // within a reply of several lines
 	pipelines bool    // the server said that it supports pipelining
-	gap       bool
 }
 
 func (p *parser) Next(after uint64) (app.Transaction, bool) {
@@ -125,7 +124,7 @@ type line struct {
 }
 
 // read takes a line that ends in LF off the front of b. It returns false if the line is not complete.
-func (p *parser) read(b []byte, d app.Dir, eof bool) (l line, ok bool) {
+func (p *parser) read(b []byte, d app.Dir) (l line, ok bool) {
 	for {
 		i := bytes.IndexByte(b[l.size:], '\n')
 		if p.discard[d] { // what is left of a line that was cut
@@ -166,7 +165,7 @@ func (p *parser) read(b []byte, d app.Dir, eof bool) (l line, ok bool) {
 // that may be a boundary end in LF only.
 func (p *parser) readBody(b []byte, eof bool) (l line, ok bool) {
 	if b[0] == '-' {
-		return p.read(b, app.ToServer, eof)
+		return p.read(b, app.ToServer)
 	}
 	look := b[:min(len(b), maxPiece)]
 	i := bytes.IndexByte(look, '\n')
@@ -212,11 +211,10 @@ func (p *parser) client(in *app.Input) (r app.Result) {
 		if body {
 			l, ok = p.readBody(b, in.EOF)
 		} else {
-			l, ok = p.read(b, app.ToServer, in.EOF)
+			l, ok = p.read(b, app.ToServer)
 		}
 		if !ok {
 			r.Consumed += l.size
-			r.Need = 0
 			return r
 		}
 		at := in.Offset + uint64(r.Consumed)

@@ -17,7 +17,7 @@ func known(code int) bool {
 // server reads replies.
 func (p *parser) server(in *app.Input) (r app.Result) {
 	for r.Consumed < len(in.Data) {
-		l, ok := p.read(in.Data[r.Consumed:], app.ToClient, in.EOF)
+		l, ok := p.read(in.Data[r.Consumed:], app.ToClient)
 		if !ok {
 			r.Consumed += l.size
 			return r

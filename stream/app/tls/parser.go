@@ -82,7 +82,7 @@ func (p *parser) Parse(in *app.Input) app.Result {
 	for len(in.Data) > r.Consumed && r.Status == app.OK && r.Need == 0 {
 		p.record(in, &r)
 	}
-	if r.Status == app.OK {
+	if r.Status == app.OK && r.Consumed == len(in.Data) { // else a request for the client's certificate may be on its way
 		need := t.side[toClient].hasCert
 		if t.flags&flagNeedClientCert != 0 {
 			need = t.side[toServer].hasCert

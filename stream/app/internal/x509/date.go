@@ -17,7 +17,8 @@ func digits(b *[]byte, n int) (v int, ok bool) {
 	return v, true
 }
 
-// date reads a UTCTime or GeneralizedTime as seconds since 1970 (RFC 5280, 4.1.2.5). Seconds may be missing, and so may the zone.
+// date reads a UTCTime or GeneralizedTime as seconds since 1970 (RFC 5280, 4.1.2.5). Seconds may be missing; a UTCTime may be
+// in another zone, a GeneralizedTime may have fractions.
 func date(b []byte) (secs int64, rest []byte, ok bool) {
 	e, rest, err := next(b)
 	if err != OK || e.class != 0 {
@@ -36,7 +37,7 @@ func date(b []byte) (secs int64, rest []byte, ok bool) {
 			year += 2000
 		}
 	case tagTime:
-		if year, ok = digits(&t, 4); !ok {
+		if year, ok = digits(&t, 4); !ok || len(t) == 0 || t[len(t)-1] != 'Z' {
 			return 0, b, false
 		}
 	default:
@@ -49,14 +50,19 @@ func date(b []byte) (secs int64, rest []byte, ok bool) {
 	if !ok1 || !ok2 || !ok3 {
 		return 0, b, false
 	}
-	if minute, ok = digits(&t, 2); !ok && e.tag == tagUTCTime {
+	if minute, ok = digits(&t, 2); !ok {
 		return 0, b, false
 	}
-	second, _ = digits(&t, 2)
-	if e.tag == tagTime && len(t) > 0 && (t[0] == '.' || t[0] == ',') {
-		for t = t[1:]; len(t) > 0 && t[0] >= '0' && t[0] <= '9'; {
+	if len(t) > 1 {
+		if second, ok = digits(&t, 2); !ok {
+			return 0, b, false
+		}
+	}
+	if e.tag == tagTime && len(t) > 2 && t[0] == '.' {
+		for n := 0; n < 3 && len(t) > 1 && t[1] >= '0' && t[1] <= '9'; n++ {
 			t = t[1:]
 		}
+		t = t[1:]
 	}
 	zone, ok := offset(t)
 	if !ok || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
@@ -72,7 +78,7 @@ func date(b []byte) (secs int64, rest []byte, ok bool) {
 // offset reads a time zone as seconds east of Greenwich.
 func offset(b []byte) (int, bool) {
 	switch {
-	case len(b) == 0 || len(b) == 1 && b[0] == 'Z':
+	case len(b) == 1 && b[0] == 'Z':
 		return 0, true
 	case len(b) == 5 && (b[0] == '+' || b[0] == '-'):
 		sign := 1
