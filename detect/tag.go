@@ -78,7 +78,9 @@ func (w *Worker) flowTags(u *stream.Unit) int {
 		}
 	}
 	s.tags = kept
-	w.tagged = n > 0
+	if w.tagged = n > 0; w.tagged {
+		u.Flags |= stream.Tagged
+	}
 	return n
 }
 
