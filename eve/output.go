@@ -76,6 +76,7 @@ type Output struct {
 	fast      []fastLogger
 	tables    []tableLogger // stats.log
 
+	hasAnomaly, hasDrop                      bool // a second one is an error, as in the reference
 	anomalyDecode, anomalyStream, anomalyApp bool // some logger wants them
 
 	layouts   []layout   // by protocol
@@ -83,6 +84,7 @@ type Output struct {
 	events    [][]string // by protocol: names of anomalies
 	fileFlags file.Flags
 	ja3, ja4  bool
+	macs      bool // some eve-log wants the Ethernet addresses of flows
 	magic     bool
 	interval  time.Duration
 
