@@ -176,6 +176,9 @@ func (o *Output) addType(name string, n *conf.Node, l logger) (bool, error) {
 	case "arp":
 		o.arps = o.join(o.arps, l)
 		return true, nil
+	case "metadata", "vars":
+		o.metadata = o.join(o.metadata, l)
+		return true, nil
 	case "flow":
 		o.flows = o.join(o.flows, l)
 		return true, nil

@@ -47,6 +47,8 @@ type Options struct {
 type Vars interface {
 	// Append writes what there is of the flow, and of the packet when the event is about one.
 	Append(f *flow.Flow, packet bool, b *jsonw.Builder)
+	// Captured reports whether rules captured something from the packet under way: a metadata event then says what.
+	Captured() bool
 }
 
 // fileBit is the logger of files in Tx.Logged; the loggers of a protocol have the bits below.
@@ -68,6 +70,7 @@ type Output struct {
 	drops     []dropLogger
 	files     []fileLogger
 	arps      []logger
+	metadata  []logger
 	flows     []logger
 	netflows  []logger
 	stats     []statsLogger

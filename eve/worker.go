@@ -106,6 +106,9 @@ func (w *Worker) Packet(u *stream.Unit, alerts []detect.Alert) {
 	if p.Layers&decode.HasARP != 0 && len(o.arps) > 0 {
 		w.arps(u)
 	}
+	if len(o.metadata) > 0 && w.vars != nil && w.vars.Captured() {
+		w.metadata(u)
+	}
 	if u.App != nil {
 		w.application(u, u.App)
 	}
