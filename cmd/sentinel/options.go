@@ -131,7 +131,7 @@ func (o *options) library(log *engineLog) (sentinel.Options, error) {
 		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
-			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]int64{o.errorTS, o.errorTC}, AlertQueue: o.alertQueue},
+			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]uint64{uint64(o.errorTS + 1), uint64(o.errorTC + 1)}, AlertQueue: o.alertQueue},
 	}
 	if o.checksums == "auto" {
 		opt.Checksums = ""
@@ -226,6 +226,7 @@ func (o *options) openAFPacket(e *sentinel.Engine, filter *captureFilter) ([]cap
 		return nil, err
 	}
 	var all []capture.Source
+	e.SetInterfaces(names)
 	for i, name := range names {
 		opt, err := e.AFPacketOptions(name)
 		if err != nil {
