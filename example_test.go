@@ -12,9 +12,8 @@ import (
 // A program that has packets of its own gives them to an engine and is told the events.
 func Example() {
 	e, err := sentinel.New(sentinel.Options{
-		NoLogs:   true,
-		Simulate: sentinel.NoSimulate,
-		Rules:    `alert dns any any -> any any (msg:"asks for example.com"; dns.query; content:"example.com"; sid:1;)`,
+		NoLogs: true,
+		Rules:  `alert dns any any -> any any (msg:"asks for example.com"; dns.query; content:"example.com"; sid:1;)`,
 		OnEvent: func(line []byte) {
 			var event struct {
 				Type  string `json:"event_type"`

@@ -15,9 +15,6 @@ import (
 // Simulate makes faults happen, for tests.
 type Simulate = stream.Simulate
 
-// NoSimulate makes no faults happen.
-var NoSimulate = stream.NoSimulate
-
 // Keyword describes a word of the rule language.
 type Keyword struct {
 	Name      string
