@@ -70,7 +70,14 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	// What is wrong with the configuration is the engine's to tell.
 	if tree, err := o.tree(); err == nil {
-		opt.IPS = opt.IPS || o.inline(tree)
+		if o.inline(tree) {
+			opt.IPS = true
+			// The directions of a flow come in on two interfaces: they must be one flow, and of one worker.
+			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")
+			if opt.RunMode == "" || opt.RunMode == "workers" {
+				opt.RunMode = "autofp"
+			}
+		}
 		if err := o.openLog(log, tree); err != nil {
 			return log.fatal(err)
 		}
