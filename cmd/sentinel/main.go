@@ -87,9 +87,6 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		return log.fatal(err)
 	}
 	e.ReportLoaded()
-	if o.dumpConfig {
-		return finish(errors.Join(toStdout(e.Config().Dump(stdout)), e.Close()), stderr)
-	}
 	if o.test {
 		if err := e.Close(); err != nil {
 			return log.fatal(err)
