@@ -20,7 +20,8 @@ type Builder struct {
 	rule *rules.Rule
 	r    *compiled
 
-	vars        chain.Vars // variables of byte_extract and byte_math
+	named       map[string]bool // variables that a condition before sets
+	vars        chain.Vars      // variables of byte_extract and byte_math
 	payload     bufferUse
 	uses        []*bufferUse // in order of first mention
 	cur         *bufferUse   // the sticky buffer; nil = payload
@@ -839,3 +840,17 @@ func (b *Builder) Posts(keyword string) []Match {
 	}
 	return out
 }
+
+// SetVariable notes that a condition sets a variable.
+func (b *Builder) SetVariable(name string) {
+	if b.named == nil {
+		b.named = map[string]bool{}
+	}
+	b.named[name] = true
+}
+
+// HasVariable reports whether a condition before sets a variable. The empty name is that of a number.
+func (b *Builder) HasVariable(name string) bool { return name == "" || b.named[name] }
+
+// AnyMatch reports whether there is a condition on bytes yet.
+func (b *Builder) AnyMatch() bool { return b.last != nil }
