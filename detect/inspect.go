@@ -410,5 +410,8 @@ func (w *Worker) cleanUp() {
 	}
 	w.bodies = w.bodies[:0]
 	w.scratch.Reset()
+	if cap(w.work) > 1<<20 {
+		w.work = nil
+	}
 	w.work = w.work[:0]
 }
