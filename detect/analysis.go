@@ -15,7 +15,7 @@ type Analysis struct {
 	Buffer         string
 	PatternNegated bool
 	PatternNocase  bool
-	Buffers        []string // of transactions, in the order they are looked at, without repetition
+	Buffers        []string       // of transactions, in the order they are looked at, without repetition
 	SrcPorts       *rules.PortSet // nil = any
 	DstPorts       *rules.PortSet
 }
