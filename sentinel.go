@@ -134,7 +134,7 @@ func New(o Options) (*Engine, error) {
 	var err error
 	if e.out, err = eve.Open(eve.Options{
 		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,
-		File: e.captureFile, OnEvent: o.OnEvent, Log: e.log, Detection: e.detects,
+		File: e.captureFile, OnEvent: o.OnEvent, Log: e.log, Detection: e.detects, Policies: e.set.policies(),
 	}); err != nil {
 		return nil, err
 	}

@@ -210,26 +210,25 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 			continue
 		}
 		p := &w.stack.Packets[i]
+		w.stream.Inner = 0
+		if i == 0 {
+			w.stream.Inner = acts
+		}
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
-		if acts&stream.DropPacket != 0 && i == 0 && u.Action&stream.DropPacket == 0 {
-			u.Reason = stream.DropInnerPacket
-		}
 		acts |= u.Action
+		if i == 0 && !p.Has(decode.Reassembled) {
+			w.pub.judged(u)
+		}
 	}
-	w.verdict(f, acts)
-}
-
-// verdict turns actions into what the source is to do with the frame.
-func (w *worker) verdict(f *capture.Frame, acts stream.Action) {
-	if acts&(stream.DropPacket|stream.DropFlow|stream.RejectSrc|stream.RejectDst) != 0 && w.e.ips {
+	if acts&dropping != 0 && w.e.ips {
 		f.Verdict = capture.Drop
 		w.dropped++
-		w.pub.blocked++
-		return
 	}
-	w.pub.accepted++
 }
+
+// dropping are the actions that keep a packet from going on.
+const dropping = stream.DropPacket | stream.DropFlow | stream.RejectSrc | stream.RejectDst
 
 // idle does what is due when no packet comes.
 func (w *worker) idle(now int64) {

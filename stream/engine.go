@@ -23,6 +23,8 @@ const (
 	CountPseudo
 	CountPanics
 	CountBadChecksum
+	CountBypassed // packets of flows that the engine bypasses by itself
+	CountBypassedBytes
 	CountCount
 )
 
@@ -41,6 +43,8 @@ var ErrorNames = [errorCount]string{"parser", "gap", "internal", "alloc"}
 type Engine struct {
 	Count      [CountCount]uint64
 	Exceptions [TargetCount][Auto + 1]uint64
+	// Inner is what became of the packets inside the one that Process is called with next: it is dropped with them.
+	Inner Action
 
 	cfg       Config
 	reg       *app.Registry
@@ -237,6 +241,9 @@ func (e *Engine) putParser(id app.ProtoID, p app.Parser) {
 func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	u := &e.unit
 	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
+	if inner := e.Inner & (DropPacket | RejectSrc | RejectDst); inner != 0 {
+		u.Drop(inner, DropInnerPacket)
+	}
 	e.now = now
 	e.packets++
 	if p.Has(decode.Invalid) || !p.IsIP() {
@@ -244,7 +251,14 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 		return u
 	}
 	e.findFlow(u)
-	if u.Flow != nil {
+	if f := u.Flow; f != nil {
+		if f.State >= flow.LocalBypassed {
+			if f.State == flow.LocalBypassed {
+				e.Count[CountBypassed]++
+				e.Count[CountBypassedBytes] += uint64(len(p.Data))
+			}
+			return u
+		}
 		e.stateful(u)
 	}
 	e.run.Run(u)
@@ -296,17 +310,17 @@ func (e *Engine) account(u *Unit) {
 		u.Flags |= NoPayloadInspect
 	}
 	if f.Has(flow.ActionDrop) {
-		u.Drop(DropPacket, DropFlowDrop)
+		why := DropFlowDrop
+		if f.Has(flow.ExceptionDrop) {
+			why = DropExceptionFlow
+		}
+		u.Drop(DropPacket, why)
 	}
 }
 
 // stateful runs TCP tracking or the datagram's parser.
 func (e *Engine) stateful(u *Unit) {
 	f := u.Flow
-	if f.State == flow.LocalBypassed || f.State == flow.CaptureBypassed {
-		u.Flags |= NoPacketInspect | NoPayloadInspect
-		return
-	}
 	switch {
 	case u.Packet.Is(decode.HasTCP) && f.Proto == protoTCP:
 		e.track(u)
@@ -402,6 +416,14 @@ func (e *Engine) done(u *Unit) {
 	if f == nil {
 		return
 	}
+	if u.Action&BypassFlow != 0 && !u.Has(Pseudo) {
+		e.bypassFlow(f)
+	}
+	if f.State >= flow.LocalBypassed && !u.Has(Pseudo) {
+		e.leave(f)
+		e.layer.scratch.Reset()
+		return
+	}
 	if u.tcp.Flow != nil && f.TCP != 0 { // not for an ICMP error that belongs to the flow
 		if u.looked {
 			e.tracker.RawDone(&u.tcp, u.Dir)
@@ -452,12 +474,20 @@ func (e *Engine) swapped(c *tcp.Context) {
 	}
 }
 
-func (e *Engine) bypass(c *tcp.Context) { e.bypassFlow(c.Flow) }
-
-// bypassFlow stops looking at a flow; its packets are still counted.
+// bypassFlow stops looking at a flow from the next packet on; its packets are still counted.
 func (e *Engine) bypassFlow(f *flow.Flow) {
-	f.State = flow.LocalBypassed
-	f.Flags |= flow.NoPacketInspect | flow.NoPayloadInspect
+	if f.State < flow.LocalBypassed {
+		f.State = flow.LocalBypassed
+	}
+}
+
+// leave gives back what is kept of a flow that is bypassed from now on.
+func (e *Engine) leave(f *flow.Flow) {
+	if f.AppState != 0 {
+		e.freeState(f, e.states[f.AppState])
+		f.AppState = 0
+	}
+	e.tracker.Drop(f)
 }
 
 // Expire ends flows that have timed out, at most max of them. It returns how many.

@@ -422,7 +422,7 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 			}
 		}
 		if r.Flags&app.BypassFlow != 0 {
-			e.bypass(c)
+			e.tracker.BypassSession(f)
 		}
 	}
 	if r.Next != 0 || r.NextAny {
