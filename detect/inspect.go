@@ -81,7 +81,7 @@ func (w *Worker) renew(f *flow.Flow, s *stream.State) {
 // appOf is the application protocol that rules see with a packet.
 func appOf(u *stream.Unit) flow.ProtoID {
 	f := u.Flow
-	if f == nil || u.Packet.Proto == protoTCP && !u.Has(stream.Established) {
+	if f == nil || u.Packet.Proto == protoTCP && !u.Has(stream.StreamEstablished) {
 		return flow.ProtoUnknown
 	}
 	return f.App
@@ -148,7 +148,7 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 		m |= maskReal
 	}
 	w.streamData, w.streamOff, w.hasStream = nil, 0, false
-	if u.Flow != nil && p.Proto == protoTCP && u.Has(stream.Established) {
+	if u.Flow != nil && p.Proto == protoTCP && u.Has(stream.StreamEstablished) {
 		w.streamData, w.streamOff, w.hasStream = w.raw(u)
 	}
 	if !u.Has(stream.NoPayloadInspect) && len(p.Payload) > 0 || w.hasStream {

@@ -368,7 +368,7 @@ func (e *Engine) flush(u *Unit) {
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
-	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | extra}
+	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | extra}
 	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
@@ -557,7 +557,7 @@ func (e *Engine) finish(f *flow.Flow) {
 		d := flow.Dir(d)
 		u, p := &e.endUnit, &e.endPkt
 		pseudoPacket(p, f, d, e.now)
-		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | EndOfFlow}
+		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | EndOfFlow}
 		if f.Has(flow.NoPacketInspect) {
 			u.Flags |= NoPacketInspect
 		}
