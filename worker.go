@@ -210,10 +210,7 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 			continue
 		}
 		p := &w.stack.Packets[i]
-		w.stream.Inner = 0
-		if i == 0 {
-			w.stream.Inner = acts
-		}
+		w.stream.InnerDropped = i == 0 && acts&stream.DropPacket != 0
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
 		acts |= u.Action

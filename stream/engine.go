@@ -43,8 +43,8 @@ var ErrorNames = [errorCount]string{"parser", "gap", "internal", "alloc"}
 type Engine struct {
 	Count      [CountCount]uint64
 	Exceptions [TargetCount][Auto + 1]uint64
-	// Inner is what became of the packets inside the one that Process is called with next: it is dropped with them.
-	Inner Action
+	// InnerDropped says of the packet that Process takes next that a packet which it carries was dropped, and so is it.
+	InnerDropped bool
 
 	cfg       Config
 	reg       *app.Registry
@@ -241,11 +241,12 @@ func (e *Engine) putParser(id app.ProtoID, p app.Parser) {
 func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	u := &e.unit
 	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
-	if inner := e.Inner & (DropPacket | RejectSrc | RejectDst); inner != 0 {
-		u.Drop(inner, DropInnerPacket)
-	}
 	e.now = now
 	e.packets++
+	if e.InnerDropped {
+		e.InnerDropped = false
+		u.Drop(DropPacket, DropInnerPacket)
+	}
 	if p.Has(decode.Invalid) || !p.IsIP() {
 		e.run.Run(u)
 		return u
@@ -360,7 +361,6 @@ func (e *Engine) flush(u *Unit) {
 	}
 	if opaque {
 		f.Flags |= flow.NoPayloadInspect
-		u.Flags |= NoPayloadInspect
 	}
 }
 

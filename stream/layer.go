@@ -370,7 +370,7 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 		return 0, 0
 	}
 	f, e := c.Flow, l.e
-	if at := e.cfg.Simulate.AppErrorAt[d]; at >= 0 && off >= uint64(at) {
+	if at := e.cfg.Simulate.AppErrorAt[d]; at > 0 && off >= at-1 {
 		e.errors[s.ID][errorParser]++
 		l.parserError(c, s)
 		return len(data), 0
@@ -419,6 +419,13 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 				e.flushInspect = true
 			} else {
 				f.Flags |= flow.NoPayloadInspect
+			}
+		}
+		if r.Flags&app.NoPayload != 0 && !f.Has(flow.NoPayloadInspect) {
+			f.Flags |= flow.NoPayloadInspect
+			if tcpFlow {
+				e.tracker.DisableRaw(f, flow.ToServer)
+				e.tracker.DisableRaw(f, flow.ToClient)
 			}
 		}
 		if r.Flags&app.BypassFlow != 0 {
