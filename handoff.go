@@ -50,7 +50,7 @@ type loan struct {
 	now     [loanFrames]int64 // the source's time at each frame
 	n       int
 	first   uint64     // number of the first frame
-	whole   []datagram // by frame
+	frags   []fragment // by frame
 	pending atomic.Int32
 	drop    [loanFrames]atomic.Bool
 	shares  []*share
@@ -65,13 +65,14 @@ type share struct {
 	mask  [loanFrames]uint32
 }
 
-// datagram is what the receiver's defrag made of a fragment and those before it. Workers put it on their stacks as the receiver
-// did, so that the bits of a mask mean the same packets. The bytes are its own.
-type datagram struct {
-	data   []byte
+// fragment is what the receiver's defrag made of a fragment: events, and with the last one the datagram. Workers put it on their
+// stacks as the receiver did, so that the bits of a mask mean the same packets. The bytes are its own.
+type fragment struct {
+	data   []byte // nil = not complete
 	v6     bool
-	index  uint16 // of the frame that completed it
-	parent uint8  // packet of that frame's stack
+	index  uint16 // of the frame
+	packet uint8  // of that frame's stack
+	events decode.EventSet
 }
 
 // ring is a worker's queue of shares. A closed ring ends the worker.
@@ -189,8 +190,8 @@ func (r *receiver) lend(l *loan) {
 	for _, s := range l.shares {
 		s.n = 0
 	}
-	clear(l.whole)
-	l.whole = l.whole[:0]
+	clear(l.frags)
+	l.frags = l.frags[:0]
 	for i := 0; i < l.n; {
 		i = r.splitFrom(l, i)
 	}
@@ -257,22 +258,31 @@ func (r *receiver) split(l *loan, i int) {
 		}
 		s.mask[s.n-1] |= 1 << k
 		if p.Has(decode.Fragment) && !p.Has(decode.Invalid) {
-			if d, done := r.frags.Add(p, r.now); done {
-				d = append([]byte(nil), d...)
-				v6 := p.IPVersion == 6
-				l.whole = append(l.whole, datagram{data: d, v6: v6, index: uint16(i), parent: uint8(k)})
-				n = r.stack.DecodeDatagram(k, d, v6)
+			was := p.Events
+			x := fragment{v6: p.IPVersion == 6, index: uint16(i), packet: uint8(k)}
+			d, done := r.frags.Add(p, r.now)
+			if done {
+				x.data = append([]byte(nil), d...)
+				n = r.stack.DecodeDatagram(k, x.data, x.v6)
+			}
+			if x.events = p.Events; done || x.events != was {
+				l.frags = append(l.frags, x)
 			}
 		}
 	}
 }
 
-// datagrams adds what the receiver has put together with frame i to a worker's stack of n packets, and returns the new number.
-func (l *loan) datagrams(st *decode.Stack, i uint16, n int) int {
-	for j := range l.whole { // in the order of frames; few
-		if d := &l.whole[j]; d.index == i {
-			n = st.DecodeDatagram(int(d.parent), d.data, d.v6)
+// fragments adds what the receiver has made of frame i to a worker's stack of n packets, and returns the new number.
+func (l *loan) fragments(st *decode.Stack, i uint16, n int) int {
+	for j := range l.frags { // few
+		x := &l.frags[j]
+		if x.index != i || int(x.packet) >= n {
+			continue
 		}
+		if x.data != nil {
+			n = st.DecodeDatagram(int(x.packet), x.data, x.v6)
+		}
+		st.Packets[x.packet].Events = x.events
 	}
 	return n
 }
@@ -332,8 +342,8 @@ func (w *worker) runShare(s *share, i int) (next int) {
 		f := l.frames[k]
 		w.now = max(w.now, l.now[k])
 		n := w.stack.Decode(&f)
-		if len(l.whole) > 0 {
-			n = l.datagrams(w.stack, k, n)
+		if len(l.frags) > 0 {
+			n = l.fragments(w.stack, k, n)
 		}
 		if s.mask[i]&1 != 0 {
 			w.frames++
