@@ -41,6 +41,8 @@ var ErrorNames = [errorCount]string{"parser", "gap", "internal", "alloc"}
 type Engine struct {
 	Count      [CountCount]uint64
 	Exceptions [TargetCount][Auto + 1]uint64
+	// InnerDropped says of the packet that Process takes next that a packet which it carries was dropped, and so is it.
+	InnerDropped bool
 
 	cfg       Config
 	reg       *app.Registry
@@ -242,6 +244,10 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	e.now = now
 	e.packets++
 	e.busy = true
+	if e.InnerDropped {
+		e.InnerDropped = false
+		u.Drop(DropPacket, DropInnerPacket)
+	}
 	if p.Has(decode.Invalid) || !p.IsIP() {
 		e.run.Run(u)
 		e.busy = false
@@ -564,7 +570,7 @@ func (e *Engine) finish(f *flow.Flow) {
 func (e *Engine) Quarantine() {
 	e.Count[CountPanics]++
 	e.layer = layer{e: e}
-	e.flushChange, e.flushInspect = false, false
+	e.flushChange, e.flushInspect, e.InnerDropped = false, false, false
 	if f := e.ending; f != nil {
 		e.ending = nil
 		e.cordon(f)

@@ -176,7 +176,6 @@ func (s *suite) newEngine(g *group, w way) (*engine, error) {
 	if g.rules == nil {
 		o.RuleFiles = []string{}
 	}
-	o.Simulate.AppErrorAt = [2]int64{-1, -1}
 	var err error
 	e.Engine, err = sentinel.New(o)
 	return e, err
