@@ -80,6 +80,8 @@ type Options struct {
 	// Log takes the engine's own messages; the zero Logger drops them.
 	Log zerolog.Logger
 	// ConfigErrors are not fatal unless Strict: they are logged.
+
+	more []*app.Protocol // besides those that are built in, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -190,7 +192,7 @@ func (e *Engine) configure() error {
 	case "all":
 		e.set.checksum = checksumsAll
 	}
-	e.reg = app.NewRegistry(all.Protocols(), func(p *app.Protocol) bool {
+	e.reg = app.NewRegistry(append(all.Protocols(), o.more...), func(p *app.Protocol) bool {
 		_, tcp := stream.ProtocolEnabled(root, p, "tcp")
 		_, udp := stream.ProtocolEnabled(root, p, "udp")
 		return p.Transport&app.TCP != 0 && tcp || p.Transport&app.UDP != 0 && udp
