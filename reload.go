@@ -141,8 +141,46 @@ func (e *Engine) load() error {
 		return errors.Join(fatal...)
 	}
 	e.loaded.Store(l)
-	e.ruleset.Store(rs)
+	e.install(rs)
 	return nil
+}
+
+// install makes a ruleset the running one.
+func (e *Engine) install(rs *detect.Ruleset) {
+	e.users.Lock()
+	defer e.users.Unlock()
+	old := e.ruleset.Swap(rs)
+	if old != nil && e.using[old] == 0 {
+		old.Close()
+	}
+}
+
+// take lets a worker use the running ruleset until release. A ruleset that is not the running one and that nobody uses any more
+// gives its memory back.
+func (e *Engine) take() *detect.Ruleset {
+	e.users.Lock()
+	defer e.users.Unlock()
+	rs := e.ruleset.Load()
+	if rs != nil {
+		e.using[rs]++
+	}
+	return rs
+}
+
+// release ends a worker's use of a ruleset.
+func (e *Engine) release(rs *detect.Ruleset) {
+	if rs == nil {
+		return
+	}
+	e.users.Lock()
+	defer e.users.Unlock()
+	if e.using[rs]--; e.using[rs] > 0 {
+		return
+	}
+	delete(e.using, rs)
+	if e.ruleset.Load() != rs {
+		rs.Close()
+	}
 }
 
 // newEngine chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
