@@ -210,6 +210,7 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
+		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
 	}
