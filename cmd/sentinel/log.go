@@ -336,7 +336,9 @@ func (l *engineLog) fatal(err error) int {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {
 		longer := func(other string) bool { return len(other) > len(line) && strings.Contains(other, line) }
-		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(line) {
+		// What is in brackets at the end is detail: how many lines were lost.
+		core, _, _ := strings.Cut(line, " (")
+		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(core) {
 			continue
 		}
 		l.error(line)
