@@ -63,6 +63,7 @@ type engineLog struct {
 	sinks    []*logSink
 	early    []message // until configure
 	set      bool      // configure was called
+	quiet    bool      // of --quiet: only errors on the console
 	minimum  level     // of -v: no output says less
 	override level     // of SC_LOG_LEVEL
 	told     []string  // errors, so that none is told twice
@@ -80,7 +81,7 @@ type logSink struct {
 	json    bool
 	filter  *regexp.Regexp
 	console bool
-	details io.Writer // of the console: what is less than a notice, which Suricata writes to standard output
+	details io.Writer // of the console: what is no error; as Suricata does, it goes to standard output
 }
 
 // The formats of messages where the configuration has none.
@@ -97,7 +98,7 @@ const maxTold = 1000
 
 // newLog returns a log to the console.
 func newLog(o *options, stdout, stderr io.Writer) *engineLog {
-	l := &engineLog{stdout: stdout, stderr: stderr}
+	l := &engineLog{stdout: stdout, stderr: stderr, quiet: o.quiet}
 	if o.verbose > 0 {
 		l.minimum = min(levelNotice+level(min(o.verbose, 8)), levelDebug)
 	}
@@ -109,8 +110,11 @@ func newLog(o *options, stdout, stderr io.Writer) *engineLog {
 	return l
 }
 
-// clamp applies -v and SC_LOG_LEVEL to an output's level.
+// clamp applies -v, --quiet and SC_LOG_LEVEL to an output's level.
 func (l *engineLog) clamp(v level, console bool) level {
+	if console && l.quiet {
+		v = min(v, levelError)
+	}
 	v = max(v, l.minimum)
 	switch {
 	case l.override == levelNone:
@@ -362,7 +366,7 @@ func (s *logSink) put(m message) {
 	}
 	// There is nowhere to tell that a message cannot be written.
 	w := s.w
-	if s.details != nil && m.level > levelNotice {
+	if s.details != nil && m.level > levelError {
 		w = s.details
 	}
 	_, _ = w.Write(append(line, '\n'))

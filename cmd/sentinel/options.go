@@ -66,7 +66,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVarP(&o.test, "test", "T", false, "test configuration and rules, then exit")
 	f.CountVarP(&o.verbose, "verbose", "v", "say more; -vv and -vvv still more")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
-	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary, only errors")
 	f.StringArrayVar(&o.set, "set", nil, "set a configuration value, as in `KEY=VALUE`; repeatable")
 	f.StringArrayVar(&o.include, "include", nil, "read this configuration `FILE` too; repeatable")
 	f.StringVar(&o.runmode, "runmode", "", "single, autofp or workers (`MODE`)")
