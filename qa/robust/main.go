@@ -51,6 +51,7 @@ type suite struct {
 	reloaded       int
 	peak           uint64
 	findings       []finding
+	ordered        []finding // differences that the order of flows explains
 }
 
 // group is captures that are run with the same rules and configuration.
@@ -60,7 +61,8 @@ type group struct {
 	ips      bool
 	rules    []string
 	captures []string
-	reload   int // in the middle of every n-th capture
+	reload   int  // in the middle of every n-th capture
+	order    bool // rules share something among flows: what they alert on depends on the order in which flows are judged
 }
 
 // finding is something that must not be.
@@ -120,6 +122,10 @@ func caseGroup(folder string) *group {
 	}
 	if r := filepath.Join(folder, "test.rules"); exists(r) {
 		g.rules = []string{r}
+		text, _ := os.ReadFile(r)
+		for _, word := range []string{"xbits:", "hostbits:", "threshold:", "detection_filter:", "dataset:"} {
+			g.order = g.order || strings.Contains(string(text), word)
+		}
 	}
 	b, _ := os.ReadFile(filepath.Join(folder, "test.yaml"))
 	words := strings.Fields(strings.ReplaceAll(string(b), "${TEST_DIR}", folder))
@@ -165,6 +171,10 @@ func (s *suite) report() {
 	for _, f := range s.findings {
 		fmt.Fprintf(s.out, "FOUND %s: %s\n", f.capture, f.what)
 	}
-	fmt.Fprintf(s.out, "%d captures, %d runs, %d frames, %d alerts and %d events of one worker, %d reloads, peak %d MiB: %d findings\n",
-		s.captures, s.runs, s.frames, s.alerts, s.events, s.reloaded, s.peak>>20, len(s.findings))
+	for _, f := range s.ordered {
+		fmt.Fprintf(s.out, "ORDER %s: %s\n", f.capture, f.what)
+	}
+	fmt.Fprintf(s.out, "%d captures, %d runs, %d frames, %d alerts and %d events of one worker, %d reloads, peak %d MiB: %d findings, %d by order\n",
+		s.captures, s.runs, s.frames, s.alerts, s.events, s.reloaded, s.peak>>20,
+		len(s.findings), len(s.ordered))
 }

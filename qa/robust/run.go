@@ -146,7 +146,7 @@ func (s *suite) group(g *group, ways []way) {
 				s.alerts += sum(got.alerts)
 				s.events += sum(got.events)
 			default:
-				s.compare(path, e.way, first, got)
+				s.compare(g, path, e.way, first, got)
 			}
 		}
 		if s.captures%50 == 0 {
@@ -327,18 +327,24 @@ func (s *source) Release(batch []capture.Frame) error {
 
 // compare holds a run against that of one worker. A reload makes rules forget what they remember of flows, so that only the number of
 // frames can be compared.
-func (s *suite) compare(path string, w way, want, got seen) {
+func (s *suite) compare(g *group, path string, w way, want, got seen) {
 	if want.frames != got.frames {
 		s.found(path, "%s: %d frames, with one worker %d", w.name, got.frames, want.frames)
 	}
 	if w.reload {
 		return
 	}
+	note := s.found
+	if g.order {
+		note = func(path, format string, args ...any) {
+			s.ordered = append(s.ordered, finding{path, fmt.Sprintf(format, args...)})
+		}
+	}
 	if d := difference(want.alerts, got.alerts); d != "" {
-		s.found(path, "%s: alerts: %s", w.name, d)
+		note(path, "%s: alerts: %s", w.name, d)
 	}
 	if d := difference(want.events, got.events); d != "" {
-		s.found(path, "%s: events: %s", w.name, d)
+		note(path, "%s: events: %s", w.name, d)
 	}
 }
 
