@@ -1,6 +1,8 @@
 package sentinel
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2/hpack"
 
 	"sentinel/capture"
 	"sentinel/capture/pcapfile"
@@ -276,6 +280,65 @@ alert tls any any -> any any (msg:"TLS"; flow:to_server; tls.sni; content:"."; s
 			}
 			if s := w.sids(); s[1] == 0 || s[2] == 0 || len(w.of("tls")) != 1 {
 				t.Errorf("alerts %v, %d TLS events", s, len(w.of("tls")))
+			}
+		})
+	}
+}
+
+// Streams of HTTP/2 are answered in another order than they were asked in: each answer belongs to its question.
+func TestTransactionsOutOfOrder(t *testing.T) {
+	// A frame is its length, type, flags and stream (RFC 9113, 4.1).
+	const data, headers, settings, endStream, endHeaders = 0, 1, 4, 1, 4
+	frame := func(b *bytes.Buffer, typ, flags byte, id uint32, payload []byte) {
+		h := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(typ))
+		b.Write(binary.BigEndian.AppendUint32(append(h, flags), id))
+		b.Write(payload)
+	}
+	var ask, answer, block bytes.Buffer
+	enc := [2]*hpack.Encoder{hpack.NewEncoder(&block), hpack.NewEncoder(&block)}
+	fields := func(side int, list ...string) []byte {
+		block.Reset()
+		for i := 0; i < len(list); i += 2 {
+			if err := enc[side].WriteField(hpack.HeaderField{Name: list[i], Value: list[i+1]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return block.Bytes()
+	}
+	ask.WriteString("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	frame(&ask, settings, 0, 0, nil)
+	for _, id := range []uint32{1, 3, 5} {
+		frame(&ask, headers, endStream|endHeaders, id, fields(0, ":method", "GET", ":scheme", "http", ":path", fmt.Sprintf("/%d", id),
+			":authority", "www.example.com"))
+	}
+	frame(&answer, settings, 0, 0, nil)
+	for _, id := range []uint32{5, 1, 3} {
+		frame(&answer, headers, endHeaders, id, fields(1, ":status", fmt.Sprint(200+id), "content-type", "text/plain"))
+	}
+	for _, id := range []uint32{3, 5, 1} {
+		frame(&answer, data, endStream, id, []byte(fmt.Sprintf("body %d", id)))
+	}
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			w := &watch{t: t}
+			e := w.engine(Options{RunMode: m.mode, Workers: m.workers, Set: []string{"app-layer.protocols.http2.enabled=yes"},
+				Rules: `alert http2 any any -> any any (msg:"asked"; http.uri; content:"/3"; sid:1;)
+alert http2 any any -> any any (msg:"answered"; flow:to_client; http.stat_code; content:"205"; sid:2;)`})
+			s := newSession(t, "10.0.0.1", 1000, "10.0.0.2", 80, 0)
+			script := s.open()
+			script = append(script, s.say(0, ask.String())...)
+			script = append(script, s.say(1, answer.String())...)
+			script = append(script, s.close()...)
+			w.play(e, script...)
+			got := map[string]int{}
+			for _, h := range w.of("http") {
+				got[h.HTTP.URL] = h.HTTP.Status
+			}
+			if want := map[string]int{"/1": 201, "/3": 203, "/5": 205}; fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("answers %v, want %v", got, want)
+			}
+			if a := w.sids(); a[1] != 1 || a[2] != 1 {
+				t.Errorf("alerts %v, want each once", a)
 			}
 		})
 	}

@@ -129,7 +129,8 @@ type event struct {
 		Reason   string `json:"reason"`
 	} `json:"flow"`
 	HTTP struct {
-		URL string `json:"url"`
+		URL    string `json:"url"`
+		Status int    `json:"status"`
 	} `json:"http"`
 	Line string `json:"-"`
 }
