@@ -20,6 +20,8 @@ func main() {
 	flag.IntVar(&s.sample, "sample", 11, "load every n-th rule of the rule file")
 	flag.IntVar(&s.workers, "workers", 4, "workers of autofp")
 	flag.IntVar(&s.reloads, "reloads", 20, "reload in the middle of every n-th capture with sampled rules, and of all cases")
+	flag.IntVar(&s.together, "together", 16, "besides, read so many captures with sampled rules at once; 0 = none")
+	flag.BoolVar(&s.ips, "ips", false, "judge as if inline")
 	flag.DurationVar(&s.limit, "limit", 2*time.Minute, "time for one run of one capture")
 	flag.Uint64Var(&s.memory, "memory", 3<<30, "bytes the process may grow to")
 	flag.Parse()
@@ -42,6 +44,8 @@ type suite struct {
 	sample         int
 	workers        int
 	reloads        int
+	together       int
+	ips            bool
 	limit          time.Duration
 	memory         uint64
 	groups         []group
@@ -62,6 +66,7 @@ type group struct {
 	rules    []string
 	captures []string
 	reload   int  // in the middle of every n-th capture
+	together int  // captures that are read at once in a run of their own
 	order    bool // rules share something among flows: what they alert on depends on the order in which flows are judged
 }
 
@@ -74,7 +79,7 @@ func (s *suite) load(shared string) error {
 	if err != nil {
 		return err
 	}
-	traces := group{rules: []string{rules}, reload: s.reloads}
+	traces := group{rules: []string{rules}, reload: s.reloads, ips: s.ips, together: s.together}
 	cases := map[string]*group{}
 	var order []string
 	n := 0
@@ -96,7 +101,7 @@ func (s *suite) load(shared string) error {
 			}
 			g := cases[folder]
 			if g == nil {
-				g = caseGroup(folder)
+				g = s.caseGroup(folder)
 				cases[folder] = g
 				order = append(order, folder)
 			}
@@ -115,8 +120,8 @@ func (s *suite) load(shared string) error {
 }
 
 // caseGroup reads how a case is run. Only what matters for robustness is taken from its test.yaml.
-func caseGroup(folder string) *group {
-	g := &group{reload: 1}
+func (s *suite) caseGroup(folder string) *group {
+	g := &group{reload: 1, ips: s.ips}
 	if c := filepath.Join(folder, "suricata.yaml"); exists(c) {
 		g.config = c
 	}
