@@ -21,6 +21,8 @@ func main() {
 	flag.IntVar(&s.workers, "workers", 4, "workers of autofp")
 	flag.IntVar(&s.reloads, "reloads", 20, "reload in the middle of every n-th capture with sampled rules, and of all cases")
 	flag.IntVar(&s.together, "together", 16, "besides, read so many captures with sampled rules at once; 0 = none")
+	flag.IntVar(&s.damage, "damage", 0, "damage one frame in `n`")
+	flag.Uint64Var(&s.seed, "seed", 1, "for another damage")
 	flag.BoolVar(&s.ips, "ips", false, "judge as if inline")
 	flag.DurationVar(&s.limit, "limit", 2*time.Minute, "time for one run of one capture")
 	flag.Uint64Var(&s.memory, "memory", 3<<30, "bytes the process may grow to")
@@ -46,6 +48,8 @@ type suite struct {
 	reloads        int
 	together       int
 	ips            bool
+	damage         int
+	seed           uint64
 	limit          time.Duration
 	memory         uint64
 	groups         []group

@@ -219,7 +219,7 @@ func (e *engine) event(line []byte) {
 
 // one runs a capture once. ok is false when the run hangs.
 func (s *suite) one(e *engine, path string) (got seen, ok bool) {
-	src := open(path)
+	src := s.open(path)
 	if src == nil {
 		return got, true // not a capture: the driver's own tests are about that
 	}
@@ -241,7 +241,7 @@ func (s *suite) one(e *engine, path string) (got seen, ok bool) {
 func (s *suite) crowd(e *engine, paths []string) bool {
 	var all []*source
 	for _, path := range paths {
-		if src := open(path); src != nil {
+		if src := s.open(path); src != nil {
 			defer src.Close()
 			all = append(all, src)
 		}
@@ -253,12 +253,12 @@ func (s *suite) crowd(e *engine, paths []string) bool {
 	return ok
 }
 
-func open(path string) *source {
+func (s *suite) open(path string) *source {
 	file, err := pcapfile.Open(path, pcapfile.Options{Report: func(error) {}})
 	if err != nil {
 		return nil
 	}
-	return &source{Source: file, drops: map[string]int{}}
+	return &source{Source: file, drops: map[string]int{}, damage: damage{every: s.damage, seed: s.seed}}
 }
 
 // play runs sources once.
@@ -342,6 +342,7 @@ type source struct {
 	capture.Source
 	lent, back atomic.Uint64
 	drops      map[string]int
+	damage     damage
 	at         uint64
 	do         func()
 }
@@ -361,6 +362,9 @@ func (s *source) Read(ctx context.Context, batch []capture.Frame) (int, error) {
 		batch = batch[:min(uint64(len(batch)), s.at-s.lent.Load())]
 	}
 	n, err := s.Source.Read(ctx, batch)
+	for i := range n {
+		s.damage.frame(s.lent.Load()+uint64(i), &batch[i])
+	}
 	s.lent.Add(uint64(n))
 	return n, err
 }
@@ -404,7 +408,8 @@ func (s *suite) compare(g *group, path string, w way, want, got seen) {
 
 // difference names what two multisets differ in.
 func difference(want, got map[string]int) string {
-	keys := maps.Clone(want)
+	keys := map[string]int{}
+	maps.Copy(keys, want)
 	maps.Copy(keys, got)
 	var d []string
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
