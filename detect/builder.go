@@ -530,7 +530,12 @@ func (b *Builder) Event(name string) error {
 		}
 	}
 	if apps.empty() {
-		return problem("app-layer-event's protocol \"" + proto + "\" doesn't have event \"" + ev + "\" registered")
+		reason := "app-layer-event keyword's protocol \"" + proto + "\" doesn't have event \"" + ev + "\" registered"
+		if b.c.cfg.StrictRuleKeywords {
+			return problem(reason)
+		}
+		b.c.warn(b.rule, "app-layer-event", reason)
+		return ErrSkip
 	}
 	if err := b.restrict(apps); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sentinel"
+	"sentinel/capture/pcapfile"
 )
 
 func main() {
@@ -85,6 +86,11 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
+	if errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt) {
+		// What came before the damage was analysed: the run is a success.
+		log.say(levelError, "pcap-file", err.Error())
+		err = nil
+	}
 	for _, s := range sources {
 		err = errors.Join(err, s.Close())
 	}
