@@ -60,7 +60,7 @@ type bufferUse struct {
 	transforms []transform.Transform
 	key        string // of the transforms
 	items      []*item
-	uint       Uint
+	uint       UintList
 	test       func(tx app.Transaction, d app.Dir) bool
 	testKey    string
 	event      map[flow.ProtoID]uint8
@@ -581,7 +581,12 @@ func (b *Builder) number(name string, d *bufferDef, value string) error {
 		return problem("invalid formatting or malformed option to " + name + " keyword")
 	}
 	n := d.sources[0].number
-	x, err := ParseUint(value, int(n.Bits), n.Names)
+	var x UintList
+	if n.List {
+		x, err = ParseUintList(value, int(n.Bits), n.Names)
+	} else {
+		x.One, err = ParseUint(value, int(n.Bits), n.Names)
+	}
 	if err != nil {
 		return err
 	}

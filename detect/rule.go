@@ -164,7 +164,7 @@ type engine struct {
 	data     uint32 // with onBuffer: index of the ruleset's data
 	prog     *program
 	number   *app.Number
-	uint     Uint
+	uint     UintList
 	test     func(tx app.Transaction, d app.Dir) bool
 	event    uint8
 	files    []FileMatch

@@ -208,6 +208,7 @@ type Number struct {
 	At        Point
 	Bits      uint8                                             // 8, 16, 32, 64
 	Names     map[string]uint64                                 // enumeration, lower case; nil = none
+	List      bool                                              // it occurs several times, and rules may say which they mean
 	Get       func(tx Transaction, d Dir, i int) (uint64, bool) // i = 0, 1, 2 … for numbers that occur several times
 }
 
