@@ -802,11 +802,11 @@ func (b *Builder) Has(keyword string) bool {
 // Thresholds is the number of thresholds of the rule.
 func (b *Builder) Thresholds() int { return len(b.r.thresholds) }
 
-// Filestore is what the filestore keyword does.
-func (b *Builder) Filestore(s StoreScope) {
+// Filestore is what the filestore keyword does. The directions count for scopes beyond the file.
+func (b *Builder) Filestore(s StoreScope, ts, tc bool) {
 	b.r.flags |= filestore | needsFiles
 	b.r.meta.Store = true
-	b.r.storeScope = s
+	b.r.storeScope, b.r.storeDirs = s, [2]bool{ts, tc}
 }
 
 // Apps resolves the name of an application protocol in a rule to its ids.

@@ -106,7 +106,8 @@ type compiled struct {
 
 	fileNeeds  FileNeeds
 	storeScope StoreScope
-	bits       int // flowbits used
+	storeDirs  [2]bool // by Dir, with a scope beyond the file
+	bits       int     // flowbits used
 }
 
 // appSet is a set of application protocols; the empty set means any.

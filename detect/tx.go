@@ -458,7 +458,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 	}
 	if matched {
 		if r.flags&filestore != 0 {
-			w.storeFiles(run, r, d)
+			w.storeFiles(u, run, r, d)
 		}
 		w.matched(r)
 		w.push(r, c.Alert|FromState, run.tx, run.base.ID)

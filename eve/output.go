@@ -67,6 +67,7 @@ type Output struct {
 	anomalies []anomalyLogger
 	drops     []dropLogger
 	files     []fileLogger
+	store     *fileStore // nil = files are not stored
 	arps      []logger
 	flows     []logger
 	netflows  []logger

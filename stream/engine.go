@@ -402,6 +402,9 @@ func (e *Engine) done(u *Unit) {
 	if f == nil {
 		return
 	}
+	if u.StoreFiles && e.cfg.StoreDepth > 0 {
+		e.tracker.SetDepth(f, e.cfg.StoreDepth)
+	}
 	if u.tcp.Flow != nil && f.TCP != 0 { // not for an ICMP error that belongs to the flow
 		if u.looked {
 			e.tracker.RawDone(&u.tcp, u.Dir)
