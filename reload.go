@@ -15,6 +15,7 @@ import (
 	"sentinel/detect/mpm/ac"
 	"sentinel/detect/mpm/hyperscan"
 	"sentinel/etc"
+	"sentinel/internal/jsonw"
 	"sentinel/rules"
 	"sentinel/stream/file"
 )
@@ -28,6 +29,22 @@ type Loaded struct {
 	ByWord  map[string]int // refused rules by the keyword that is to blame; "" = the rule's form
 	Errors  []string       // one text a refused rule
 	Took    time.Duration
+	When    time.Time
+}
+
+// engines writes what stats events say of the loaded rules.
+func (e *Engine) engines(b *jsonw.Builder) {
+	l := e.loaded.Load()
+	if l == nil {
+		return
+	}
+	b.StartObject()
+	b.Uint("id", 0)
+	b.String("last_reload", l.When.Format("2006-01-02T15:04:05.000000-0700"))
+	b.Uint("rules_loaded", uint64(l.Rules))
+	b.Uint("rules_failed", uint64(l.Failed))
+	b.Uint("rules_skipped", uint64(l.Skipped))
+	b.Close()
 }
 
 // Loaded returns what came of the last load or reload.
@@ -116,7 +133,7 @@ func (e *Engine) load() error {
 	for _, err := range rs.Warnings {
 		e.log.Warn().Msg(err.Error())
 	}
-	l.Took = time.Since(start)
+	l.Took, l.When = time.Since(start), time.Now()
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
 		return errors.Join(append(fatal, fmt.Errorf("%d rules were refused", l.Failed))...)
 	}

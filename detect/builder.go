@@ -170,6 +170,8 @@ func isRelative(e chain.Elem) bool {
 		return x.Relative
 	case *chain.IsDataAt:
 		return x.Relative
+	case *chain.Check: // base64_decode
+		return true
 	}
 	return false
 }
@@ -522,6 +524,9 @@ func (b *Builder) Event(name string) error {
 	var apps appSet
 	for _, id := range ids {
 		p := b.c.cfg.Registry.ByID(id)
+		if proto == "http" && p.Name != "http1" {
+			continue // events of "http" are those of version 1
+		}
 		for i, e := range p.Events {
 			if strings.EqualFold(e, ev) {
 				u.event[id] = uint8(i)

@@ -234,6 +234,9 @@ func (b *Builder) option(o *rules.Option) error {
 		if k.Quoted {
 			f |= MaybeQuoted
 		}
+		if k.MustQuote {
+			f |= Quoted
+		}
 		v, err := b.value(o, f)
 		if err != nil {
 			return b.errorf(o.Name, err.Error())

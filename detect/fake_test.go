@@ -260,7 +260,7 @@ func (c *conn) unit(d flow.Dir, payload string) *stream.Unit {
 	if d == flow.ToClient {
 		p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
 	}
-	u := &stream.Unit{Packet: p, Flow: &c.f, Dir: d, Now: c.now, App: c.st, Flags: stream.Established}
+	u := &stream.Unit{Packet: p, Flow: &c.f, Dir: d, Now: c.now, App: c.st, Flags: stream.Established | stream.StreamEstablished}
 	if c.n[d] == 0 {
 		u.Flags |= stream.FirstInDir
 	}

@@ -78,10 +78,13 @@ func (w *Worker) renew(f *flow.Flow, s *stream.State) {
 	}
 }
 
+// inSession reports whether a TCP packet belongs to a session that is established, or was. Pseudo packets always do.
+func inSession(u *stream.Unit) bool { return u.Has(stream.StreamEstablished | stream.Pseudo) }
+
 // appOf is the application protocol that rules see with a packet.
 func appOf(u *stream.Unit) flow.ProtoID {
 	f := u.Flow
-	if f == nil || u.Packet.Proto == protoTCP && !u.Has(stream.Established) {
+	if f == nil || u.Packet.Proto == protoTCP && !inSession(u) {
 		return flow.ProtoUnknown
 	}
 	return f.App
@@ -148,7 +151,7 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 		m |= maskReal
 	}
 	w.streamData, w.streamOff, w.hasStream = nil, 0, false
-	if u.Flow != nil && p.Proto == protoTCP && u.Has(stream.Established) {
+	if u.Flow != nil && p.Proto == protoTCP && inSession(u) {
 		w.streamData, w.streamOff, w.hasStream = w.raw(u)
 	}
 	if !u.Has(stream.NoPayloadInspect) && len(p.Payload) > 0 || w.hasStream {
@@ -190,6 +193,9 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 		tcp := p.Proto == protoTCP
 		if cl.packet != nil && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
 			w.addJob(cl.packet, p.Payload)
+		}
+		if cl.near != nil && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
+			w.addJob(cl.near, p.Payload[:min(len(p.Payload), cl.near.reach)])
 		}
 		if tcp && cl.stream != nil {
 			if w.hasStream && len(w.streamData) > 0 {

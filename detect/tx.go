@@ -52,7 +52,7 @@ func (w *Worker) gatherTx(u *stream.Unit, cl *class) {
 	if s == nil || f == nil || s.Parser == nil || u.Packet.Proto != f.Proto {
 		return
 	}
-	if f.Proto == protoTCP && !u.Has(stream.Established) {
+	if f.Proto == protoTCP && !inSession(u) {
 		return
 	}
 	d := u.Dir

@@ -113,7 +113,7 @@ func (w *Worker) alert(u *stream.Unit, l *alertLogger, a *detect.Alert) {
 			t = a.Tx
 		}
 		if xff = w.forwarded(x, u.App, t); xff != nil && x.overwrite {
-			s.xff, s.xffDst, xff = xff, u.Dir == flow.ToClient, nil
+			s.xff, s.xffDst = xff, u.Dir == flow.ToClient // and it is in alert.xff, too
 		}
 	}
 	w.beginWith(&l.common, u, &s, false, "alert")

@@ -64,6 +64,7 @@ type engineLog struct {
 	set      bool      // configure was called
 	minimum  level     // of -v: no output says less
 	override level     // of SC_LOG_LEVEL
+	told     []string  // errors, so that none is told twice
 	hidden   func()    // hides what a message to the console would be mixed up with
 
 }
@@ -88,6 +89,9 @@ const (
 
 // maxEarly bounds the messages that are kept before the outputs are open.
 const maxEarly = 10000
+
+// maxTold bounds the errors that are remembered.
+const maxTold = 1000
 
 // newLog returns a log to the console.
 func newLog(o *options, stderr io.Writer) *engineLog {
@@ -303,6 +307,9 @@ func (l *engineLog) put(m message) {
 	if !l.set && len(l.early) < maxEarly {
 		l.early = append(l.early, m)
 	}
+	if m.level == levelError && len(l.told) < maxTold {
+		l.told = append(l.told, m.text)
+	}
 	for _, s := range l.sinks {
 		if s.console && m.level <= s.level && l.hidden != nil {
 			l.hidden()
@@ -323,14 +330,22 @@ func (l *engineLog) error(text string)  { l.put(message{time.Now(), levelError, 
 
 func (l *engineLog) say(v level, module, text string) { l.put(message{time.Now(), v, module, text}) }
 
-// fatal tells an error, a line for each of the errors that it joins, and returns the exit status.
+// wasTold reports whether an error was told already, alone or as a part of another message.
+func (l *engineLog) wasTold(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.told, func(s string) bool { return strings.Contains(s, text) })
+}
+
+// fatal tells an error, a line for each of the errors that it joins but those that were told, and returns the exit status.
 func (l *engineLog) fatal(err error) int {
-	seen := map[string]bool{}
-	for _, line := range strings.Split(err.Error(), "\n") {
-		if line != "" && !seen[line] {
-			seen[line] = true
-			l.error(line)
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		longer := func(other string) bool { return len(other) > len(line) && strings.Contains(other, line) }
+		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(line) {
+			continue
 		}
+		l.error(line)
 	}
 	return 1
 }

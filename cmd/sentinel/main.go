@@ -18,6 +18,8 @@ import (
 )
 
 func main() {
+	// A reader of standard output that goes away is an error to tell, not a reason to die without writing the events.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -26,16 +28,24 @@ func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		usage(stdout, o)
-		return 0
+		return finish(toStdout(usage(stdout, o)), stderr)
 	case err != nil:
 		fmt.Fprintf(stderr, "sentinel: %v\nTry 'sentinel --help'.\n", err)
 		return 1
 	}
 	if f := o.report(); f != nil {
-		return finish(f(stdout), stderr)
+		return finish(toStdout(f(stdout)), stderr)
 	}
 	return o.engine(stdout, stderr)
+}
+
+// toStdout says where an error of writing happened.
+func toStdout(err error) error {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		return fmt.Errorf("cannot write to standard output: %w", e.Err)
+	}
+	return err
 }
 
 // finish prints an error once and makes it an exit status.
@@ -66,7 +76,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	e.ReportLoaded()
 	if o.dumpConfig {
-		return finish(errors.Join(e.Config().Dump(stdout), e.Close()), stderr)
+		return finish(errors.Join(toStdout(e.Config().Dump(stdout)), e.Close()), stderr)
 	}
 	if o.test {
 		if err := e.Close(); err != nil {
@@ -88,7 +98,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress.stop()
 	if errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt) {
 		// What came before the damage was analysed: the run is a success.
-		log.say(levelError, "pcap-file", err.Error())
+		log.say(levelWarning, "pcap", err.Error())
 		err = nil
 	}
 	for _, s := range sources {
@@ -98,7 +108,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	err = errors.Join(err, e.Close())
 	if !o.quiet {
 		if werr := printSummary(stdout, sum, e.Config().Root()); werr != nil {
-			err = errors.Join(err, fmt.Errorf("cannot write to standard output: %w", werr))
+			err = errors.Join(err, toStdout(werr))
 		}
 	}
 	if err != nil {

@@ -112,8 +112,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	return o, nil
 }
 
-func usage(w io.Writer, o *options) {
-	fmt.Fprintf(w, `Sentinel %s - intrusion detection and prevention, with Suricata's rules and configuration
+func usage(w io.Writer, o *options) error {
+	_, err := fmt.Fprintf(w, `Sentinel %s - intrusion detection and prevention, with Suricata's rules and configuration
 
   sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
   sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
@@ -121,6 +121,7 @@ func usage(w io.Writer, o *options) {
 
 Options:
 %s`, sentinel.Version, o.flags.FlagUsagesWrapped(110))
+	return err
 }
 
 // library turns the command line into the library's options.
@@ -130,7 +131,7 @@ func (o *options) library(log *engineLog) (sentinel.Options, error) {
 		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
-			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]int64{o.errorTS, o.errorTC}, AlertQueue: o.alertQueue},
+			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]uint64{uint64(o.errorTS + 1), uint64(o.errorTC + 1)}, AlertQueue: o.alertQueue},
 	}
 	if o.checksums == "auto" {
 		opt.Checksums = ""
@@ -211,6 +212,7 @@ func (o *options) openAFPacket(e *sentinel.Engine, filter *captureFilter) ([]cap
 		return nil, err
 	}
 	var all []capture.Source
+	e.SetInterfaces(names)
 	for i, name := range names {
 		opt, err := e.AFPacketOptions(name)
 		if err != nil {
