@@ -173,6 +173,7 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		FileStore:          e.out.Stores(),
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
+		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
 	}
 	if d := e.cacheDir(); d != "" && !root.Get("detect.sgh-mpm-caching").IsFalse() {

@@ -139,8 +139,8 @@ func New(o Options) (*Engine, error) {
 	}); err != nil {
 		return nil, err
 	}
-	e.out.SetEngines(e.engines)
 	if e.detects {
+		e.out.SetEngines(e.engines)
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
 		if err := e.load(); err != nil {

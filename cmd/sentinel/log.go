@@ -57,6 +57,7 @@ type message struct {
 // engine is given ends in it. Messages before the configuration was read are kept, and go to its outputs too.
 type engineLog struct {
 	zerolog.Logger
+	stdout, stderr io.Writer
 
 	mu       sync.Mutex
 	sinks    []*logSink
@@ -79,6 +80,7 @@ type logSink struct {
 	json    bool
 	filter  *regexp.Regexp
 	console bool
+	details io.Writer // of the console: what is less than a notice, which Suricata writes to standard output
 }
 
 // The formats of messages where the configuration has none.
@@ -94,15 +96,15 @@ const maxEarly = 10000
 const maxTold = 1000
 
 // newLog returns a log to the console.
-func newLog(o *options, stderr io.Writer) *engineLog {
-	l := &engineLog{}
+func newLog(o *options, stdout, stderr io.Writer) *engineLog {
+	l := &engineLog{stdout: stdout, stderr: stderr}
 	if o.verbose > 0 {
 		l.minimum = min(levelNotice+level(min(o.verbose, 8)), levelDebug)
 	}
 	if v, ok := parseLevel(os.Getenv("SC_LOG_LEVEL")); ok {
 		l.override = v
 	}
-	l.sinks = []*logSink{{w: stderr, console: true, format: consoleFormat, level: l.clamp(levelNotice, true)}}
+	l.sinks = []*logSink{{w: stderr, details: stdout, console: true, format: consoleFormat, level: l.clamp(levelNotice, true)}}
 	l.Logger = zerolog.New(l).Level(zerolog.DebugLevel)
 	return l
 }
@@ -122,7 +124,7 @@ func (l *engineLog) clamp(v level, console bool) level {
 
 // configure opens the outputs of the section logging; files go below dir. Without outputs the console stays. A file that
 // cannot be opened is complained of, and done without.
-func (l *engineLog) configure(root *conf.Node, dir string, stderr io.Writer) error {
+func (l *engineLog) configure(root *conf.Node, dir string) error {
 	var errs, soft []error
 	defer func() {
 		for _, err := range soft {
@@ -144,7 +146,7 @@ func (l *engineLog) configure(root *conf.Node, dir string, stderr io.Writer) err
 		if n.Get("enabled").IsFalse() {
 			continue
 		}
-		s, err := l.output(name, n, dir, stderr, def)
+		s, err := l.output(name, n, dir, def)
 		if missing := (*os.PathError)(nil); errors.As(err, &missing) {
 			soft = append(soft, err)
 		} else if err != nil {
@@ -187,7 +189,7 @@ func (l *engineLog) configure(root *conf.Node, dir string, stderr io.Writer) err
 }
 
 // output opens one output of the section logging. A file that cannot be opened is an error that the run survives.
-func (l *engineLog) output(name string, n *conf.Node, dir string, stderr io.Writer, def level) (*logSink, error) {
+func (l *engineLog) output(name string, n *conf.Node, dir string, def level) (*logSink, error) {
 	s := &logSink{level: def, format: n.Get("format").Str(""), json: n.Get("type").Str("") == "json"}
 	if v := n.Get("level").Str(""); v != "" {
 		own, ok := parseLevel(v)
@@ -198,7 +200,7 @@ func (l *engineLog) output(name string, n *conf.Node, dir string, stderr io.Writ
 	}
 	switch name {
 	case "console":
-		s.console, s.w = true, stderr
+		s.console, s.w, s.details = true, l.stderr, l.stdout
 	case "file":
 		file := n.Get("filename").Str("")
 		if file == "" {
@@ -365,7 +367,11 @@ func (s *logSink) put(m message) {
 		return
 	}
 	// There is nowhere to tell that a message cannot be written.
-	_, _ = s.w.Write(append(line, '\n'))
+	w := s.w
+	if s.details != nil && m.level > levelNotice {
+		w = s.details
+	}
+	_, _ = w.Write(append(line, '\n'))
 }
 
 // json is the message in the form of EVE's event type engine.

@@ -15,6 +15,7 @@ import (
 
 	"sentinel"
 	"sentinel/capture/pcapfile"
+	"sentinel/internal/conf"
 )
 
 func main() {
@@ -61,14 +62,18 @@ func finish(err error, stderr io.Writer) int {
 
 // engine runs the engine as the options say.
 func (o *options) engine(stdout, stderr io.Writer) int {
-	log := newLog(o, stderr)
+	log := newLog(o, stdout, stderr)
 	defer log.close()
 	opt, err := o.library(log)
 	if err != nil {
 		return log.fatal(err)
 	}
-	if err := o.openLog(log, stderr); err != nil {
-		return log.fatal(err)
+	// What is wrong with the configuration is the engine's to tell.
+	if tree, err := o.tree(); err == nil {
+		opt.IPS = opt.IPS || o.inline(tree)
+		if err := o.openLog(log, tree); err != nil {
+			return log.fatal(err)
+		}
 	}
 	e, err := sentinel.New(opt)
 	if err != nil {
@@ -117,14 +122,10 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	return 0
 }
 
-// openLog opens the outputs of the section logging, before the engine reads the configuration, so that what the engine then
-// says is in them. What is wrong with the configuration is the engine's to tell.
-func (o *options) openLog(log *engineLog, stderr io.Writer) error {
-	tree, err := o.tree()
-	if err != nil {
-		return nil
-	}
-	if err := log.configure(tree.Root(), o.outputDir(tree), stderr); err != nil {
+// openLog opens the outputs of the section logging before the engine reads the configuration, so that what it then says is
+// in them.
+func (o *options) openLog(log *engineLog, tree *conf.Tree) error {
+	if err := log.configure(tree.Root(), o.outputDir(tree)); err != nil {
 		if o.strict {
 			return err
 		}

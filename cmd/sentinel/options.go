@@ -180,6 +180,20 @@ func (o *options) outputDir(t *conf.Tree) string {
 	return "."
 }
 
+// inline reports whether an interface that is captured from forwards what the engine lets pass: copy-mode ips.
+func (o *options) inline(t *conf.Tree) bool {
+	if o.afpacket == "" {
+		return false
+	}
+	for _, n := range t.Get("af-packet").Children() {
+		name := n.Get("interface").Str("")
+		if (o.afpacket == selectFirst || name == o.afpacket || name == "default") && n.Get("copy-mode").Str("") == "ips" {
+			return true
+		}
+	}
+	return false
+}
+
 // open opens what the command line says to read from.
 func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
 	filter, err := o.bpf(e)
