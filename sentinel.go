@@ -264,7 +264,7 @@ func (e *Engine) sharedState(name string, make func() any) any {
 
 // wants says what rules or outputs need that protocols compute only on demand.
 func (e *Engine) wants(what string) bool {
-	if rs := e.ruleset.Load(); rs != nil && rs.Wants(what) {
+	if rs := e.ruleset.Load(); rs != nil && (rs.Wants(what) || what == "ja3" && rs.Wants("ja3s")) {
 		return true
 	}
 	return e.out.Wants(what)

@@ -81,10 +81,11 @@ func (rs *Ruleset) Meta() []*Meta {
 // TypeOf is the type of rule i of Meta.
 func (rs *Ruleset) TypeOf(i int) Type { return rs.rules[i].typ }
 
-// Wants reports whether some rule looks at a buffer, for what costs something to make ("ja3.hash").
+// Wants reports whether some rule looks at a buffer, or at one of a group ("ja3" stands for "ja3.hash" and the like), for what
+// costs something to make.
 func (rs *Ruleset) Wants(buffer string) bool {
 	for i := range rs.data {
-		if rs.data[i].name == buffer {
+		if n := rs.data[i].name; n == buffer || len(n) > len(buffer) && n[:len(buffer)] == buffer && n[len(buffer)] == '.' {
 			return true
 		}
 	}

@@ -352,7 +352,11 @@ func (e *Engine) flush(u *Unit) {
 	}
 	eof := s.eof
 	s.eof = [2]bool{true, true}
-	for _, d := range [2]flow.Dir{u.Dir, u.Dir.Other()} {
+	first := u.Dir // the other way round from where the data came from: it went up with its ACK, or inline at once
+	if e.cfg.TCP.Inline {
+		first = u.Dir.Other()
+	}
+	for _, d := range [2]flow.Dir{first, first.Other()} {
 		e.tracker.TriggerRaw(f, d)
 		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush)
 	}

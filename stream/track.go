@@ -48,9 +48,7 @@ func (e *Engine) track(u *Unit) {
 	}
 	if o.Bypass {
 		u.Bypassable = true
-		if e.cfg.TCP.Bypass {
-			e.bypassFlow(u.Flow)
-		}
+		e.bypassFlow(u.Flow)
 	}
 	if e.flushChange || e.flushInspect {
 		e.flush(u)
