@@ -358,7 +358,7 @@ func (e *Engine) flush(u *Unit) {
 	}
 	for _, d := range [2]flow.Dir{first, first.Other()} {
 		e.tracker.TriggerRaw(f, d)
-		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush)
+		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush|u.Flags&(NoPacketInspect|NoPayloadInspect))
 	}
 	if change {
 		s.eof = eof
@@ -368,7 +368,8 @@ func (e *Engine) flush(u *Unit) {
 	}
 }
 
-// runPseudo runs a packet without bytes on a flow.
+// runPseudo runs a packet without bytes on a flow. What is not to be inspected any more is in extra: it may have become so with
+// the packet that this one comes before.
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
@@ -376,12 +377,6 @@ func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d 
 	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
-	}
-	if f.Has(flow.NoPacketInspect) {
-		u.Flags |= NoPacketInspect
-	}
-	if f.Has(flow.NoPayloadInspect) {
-		u.Flags |= NoPayloadInspect
 	}
 	e.run.Run(u)
 	e.done(u)
