@@ -28,9 +28,10 @@ const (
 	CountCount
 )
 
+// The kinds of errors of a parser.
 const (
 	errorParser = iota
-	errorGap
+	ErrorGap
 	errorInternal
 	errorAlloc
 	errorCount
@@ -65,7 +66,8 @@ type Engine struct {
 	recycle   func(*file.File)
 	flows     [2][]uint64 // by transport, protocol: flows
 	txs       [2][]uint64
-	errors    [][errorCount]uint64
+	errors    [2][][errorCount]uint64
+	appErrors [2][]uint64 // by transport, protocol: errors that the policy was applied to
 	fileWants file.Flags
 
 	unit      Unit
@@ -96,11 +98,11 @@ func New(cfg Config, run Runner) (*Engine, error) {
 		depths:    make([]int64, n),
 		logMask:   make([]uint32, n),
 		states:    make([]*State, 1),
-		errors:    make([][errorCount]uint64, n),
 		fileWants: cfg.Files,
 	}
 	for i := range e.flows {
 		e.flows[i], e.txs[i] = make([]uint64, n), make([]uint64, n)
+		e.errors[i], e.appErrors[i] = make([][errorCount]uint64, n), make([]uint64, n)
 	}
 	e.checksums = cfg.Checksums
 	e.recycle = e.putFile
@@ -164,8 +166,11 @@ func (e *Engine) Flows(over int, id app.ProtoID) (flows, txs uint64) {
 	return e.flows[over][id], e.txs[over][id]
 }
 
-// Errors returns how often parsers of a protocol failed, by kind as in ErrorNames.
-func (e *Engine) Errors(id app.ProtoID) [errorCount]uint64 { return e.errors[id] }
+// Errors returns how often parsers of a protocol failed, by transport and by kind as in ErrorNames.
+func (e *Engine) Errors(over int, id app.ProtoID) [errorCount]uint64 { return e.errors[over][id] }
+
+// AppErrors returns how often the policy on errors was applied to a protocol, by transport.
+func (e *Engine) AppErrors(over int, id app.ProtoID) uint64 { return e.appErrors[over][id] }
 
 // Close frees all memory. No Unit may be used afterwards.
 func (e *Engine) Close() {
