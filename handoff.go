@@ -60,14 +60,24 @@ type share struct {
 	index [loanFrames]uint16
 	mask  [loanFrames]uint32
 	extra []datagram
+	odd   []oddity
+	ran   int // of extra
+	seen  int // of odd
+}
+
+// oddity is what defrag found about a packet that is run elsewhere.
+type oddity struct {
+	at     uint16 // in index
+	packet uint8
+	events decode.EventSet
 }
 
 // datagram is a reassembled datagram on its way to the worker of its flow. The bytes are its own.
 type datagram struct {
-	data  []byte
-	v6    bool
-	index uint16 // of the frame that completed it
-	vlan  [2]uint16
+	data   []byte
+	v6     bool
+	index  uint16 // of the frame that completed it
+	packet uint8  // of that frame's packets
 }
 
 // ring is a worker's queue of shares. A closed ring ends the worker.
@@ -184,7 +194,7 @@ func (r *receiver) lend(l *loan) {
 	for _, s := range l.shares {
 		s.n = 0
 		clear(s.extra)
-		s.extra = s.extra[:0]
+		s.extra, s.odd, s.ran, s.seen = s.extra[:0], s.odd[:0], 0, 0
 	}
 	for i := range l.n {
 		r.split(l, i)
@@ -226,7 +236,11 @@ func (r *receiver) split(l *loan, i int) {
 		}
 		if p.Has(decode.Fragment) && !p.Has(decode.Invalid) {
 			v6 := p.IPVersion == 6
+			before := p.Events
 			d, done := r.frags.Add(p, r.now)
+			if p.Events != before {
+				s.odd = append(s.odd, oddity{at: uint16(s.n - 1), packet: uint8(k), events: p.Events})
+			}
 			if !done {
 				continue
 			}
@@ -236,7 +250,7 @@ func (r *receiver) split(l *loan, i int) {
 			if r.stack.DecodeDatagram(k, d, v6) > last {
 				w = int(r.hasher.Hash(&r.stack.Packets[last]) % uint32(len(r.workers)))
 			}
-			l.shares[w].extra = append(l.shares[w].extra, datagram{data: own, v6: v6, index: uint16(i), vlan: [2]uint16{p.VLAN[0], p.VLAN[1]}})
+			l.shares[w].extra = append(l.shares[w].extra, datagram{data: own, v6: v6, index: uint16(i), packet: uint8(k)})
 		}
 	}
 }
@@ -269,10 +283,7 @@ func (w *worker) share(s *share) {
 	for i := 0; i < s.n; {
 		i = w.runShare(s, i)
 	}
-	for i := range s.extra {
-		d := &s.extra[i]
-		w.guard(func() { w.datagram(s, d) })
-	}
+	w.datagrams(s, loanFrames)
 	w.tidy()
 	l := s.loan
 	if l.pending.Add(-1) == 0 {
@@ -289,12 +300,18 @@ func (w *worker) runShare(s *share, i int) (next int) {
 	}()
 	for ; i < s.n; i++ {
 		k := s.index[i]
+		w.datagrams(s, int(k))
 		// A copy: workers that share the frame each set a verdict of their own.
 		f := s.loan.frames[k]
 		if f.Time > w.now {
 			w.now = f.Time
 		}
 		n := w.stack.Decode(&f)
+		for ; s.seen < len(s.odd) && int(s.odd[s.seen].at) <= i; s.seen++ {
+			if o := &s.odd[s.seen]; int(o.at) == i && int(o.packet) < n {
+				w.stack.Packets[o.packet].Events.Merge(&o.events)
+			}
+		}
 		if s.mask[i]&1 != 0 {
 			w.frames++
 			w.bytes += uint64(len(f.Data))
@@ -311,14 +328,24 @@ func (w *worker) runShare(s *share, i int) (next int) {
 	return i
 }
 
-// datagram runs a reassembled datagram that the receiver has put together.
+// datagrams runs the reassembled datagrams that frames up to the one at index completed.
+func (w *worker) datagrams(s *share, index int) {
+	for s.ran < len(s.extra) && int(s.extra[s.ran].index) <= index {
+		d := &s.extra[s.ran]
+		s.ran++
+		w.guard(func() { w.datagram(s, d) })
+	}
+}
+
+// datagram runs a datagram that the receiver has put together, and what it carries.
 func (w *worker) datagram(s *share, d *datagram) {
-	src := &s.loan.frames[d.index]
-	f := capture.Frame{Data: d.data, Time: src.Time, WireLen: uint32(len(d.data)), Link: capture.LinkRaw, Iface: src.Iface,
-		Queue: src.Queue, VLAN: d.vlan}
+	f := s.loan.frames[d.index]
+	if f.Time > w.now {
+		w.now = f.Time
+	}
 	n := w.stack.Decode(&f)
-	w.stack.Packets[0].Flags |= decode.Reassembled
-	w.packets(&f, n, ^uint32(0), s.loan.first+uint64(d.index))
+	all := w.stack.DecodeDatagram(int(d.packet), d.data, d.v6)
+	w.packets(&f, all, ^uint32(0)<<n, s.loan.first+uint64(d.index))
 	if f.Verdict == capture.Drop {
 		s.loan.drop[d.index].Store(true)
 	}
