@@ -38,12 +38,14 @@ func (e *Engine) engines(b *jsonw.Builder) {
 	if l == nil {
 		return
 	}
+	b.OpenArray("engines")
 	b.StartObject()
 	b.Uint("id", 0)
 	b.String("last_reload", l.When.Format("2006-01-02T15:04:05.000000-0700"))
 	b.Uint("rules_loaded", uint64(l.Rules))
 	b.Uint("rules_failed", uint64(l.Failed))
 	b.Uint("rules_skipped", uint64(l.Skipped))
+	b.Close()
 	b.Close()
 }
 
