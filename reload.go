@@ -30,6 +30,35 @@ type Loaded struct {
 	Took    time.Duration
 }
 
+// RulesError says that rules were refused where that is fatal. What is wrong with each was logged already.
+type RulesError struct {
+	Refused []string // one text a rule: "file:line: keyword: reason"
+}
+
+// Error returns one line a rule.
+func (e *RulesError) Error() string {
+	return "Loading signatures failed.\n" + strings.Join(e.Refused, "\n")
+}
+
+// refusal returns an error as one about a rule.
+func refusal(err error) *rules.Error {
+	var re *rules.Error
+	if errors.As(err, &re) {
+		return re
+	}
+	return &rules.Error{Reason: err.Error()}
+}
+
+// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines.
+func (e *Engine) reportRefused(err *rules.Error) {
+	module := "detect-parse"
+	if err.Keyword != "" {
+		module = "detect-" + err.Keyword
+	}
+	e.log.Error().Str("module", module).Msg(err.Reason)
+	e.log.Error().Str("module", "detect").Msgf("error parsing signature \"%s\" from file %s at line %d", err.Raw, err.File, err.Line)
+}
+
 // Loaded returns what came of the last load or reload.
 func (e *Engine) Loaded() Loaded {
 	if l := e.loaded.Load(); l != nil {
@@ -55,11 +84,12 @@ func (e *Engine) load() error {
 	l := &Loaded{ByWord: map[string]int{}}
 	var list []rules.Rule
 	var fatal []error
-	bad := func(word, text string) {
+	bad := func(err error) {
+		re := refusal(err)
 		l.Failed++
-		l.ByWord[word]++
-		l.Errors = append(l.Errors, text)
-		e.log.Error().Msg(text)
+		l.ByWord[re.Keyword]++
+		l.Errors = append(l.Errors, err.Error())
+		e.reportRefused(re)
 	}
 	files := e.opt.RuleFiles
 	if files == nil {
@@ -83,14 +113,14 @@ func (e *Engine) load() error {
 				e.log.Error().Msg(err.Error())
 				continue
 			}
-			bad(err.Keyword, err.Error())
+			bad(err)
 		}
 	}
 	if e.opt.Rules != "" {
 		rs, errs := rules.Parse(strings.NewReader(e.opt.Rules), "rules")
 		list = append(list, rs...)
 		for _, err := range errs {
-			bad(err.Keyword, err.Error())
+			bad(err)
 		}
 	}
 	cfg, errs := e.detectConfig()
@@ -101,12 +131,7 @@ func (e *Engine) load() error {
 	cfg.Generation = e.gen
 	rs, refused := detect.Compile(cfg, list)
 	for _, err := range refused {
-		word := ""
-		var re *rules.Error
-		if errors.As(err, &re) {
-			word = re.Keyword
-		}
-		bad(word, err.Error())
+		bad(err)
 	}
 	if rs == nil {
 		return errors.Join(append(fatal, errors.New("no ruleset could be made"))...)
@@ -118,7 +143,8 @@ func (e *Engine) load() error {
 	}
 	l.Took = time.Since(start)
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
-		return errors.Join(append(fatal, fmt.Errorf("%d rules were refused", l.Failed))...)
+		e.reportRules(l)
+		return errors.Join(append(fatal, &RulesError{l.Errors})...)
 	}
 	if len(fatal) > 0 && e.opt.RuleFiles != nil && l.Rules == 0 {
 		return errors.Join(fatal...)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"sentinel"
 	"sentinel/internal/conf"
 )
 
@@ -318,7 +319,12 @@ func (l *engineLog) say(v level, module, text string) { l.put(message{time.Now()
 // fatal tells an error, a line for each of the errors that it joins, and returns the exit status.
 func (l *engineLog) fatal(err error) int {
 	seen := map[string]bool{}
-	for _, line := range strings.Split(err.Error(), "\n") {
+	text := err.Error()
+	var refused *sentinel.RulesError
+	if errors.As(err, &refused) { // each was told when it was found
+		text = strings.ReplaceAll(text, refused.Error(), "Loading signatures failed.")
+	}
+	for _, line := range strings.Split(text, "\n") {
 		if line != "" && !seen[line] {
 			seen[line] = true
 			l.error(line)
