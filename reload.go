@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"sentinel/detect"
 	"sentinel/detect/keyword"
 	"sentinel/detect/mpm"
@@ -57,6 +59,34 @@ func (e *Engine) reportRefused(err *rules.Error) {
 	}
 	e.log.Error().Str("module", module).Msg(err.Reason)
 	e.log.Error().Str("module", "detect").Msgf("error parsing signature \"%s\" from file %s at line %d", err.Raw, err.File, err.Line)
+}
+
+// sayOfRule logs a message about a rule; where the rule is stands beside it.
+func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
+	module := "detect"
+	if err.Keyword != "" {
+		module += "-" + err.Keyword
+	}
+	if err.File != "" {
+		x = x.Str("place", fmt.Sprintf("%s:%d", err.File, err.Line))
+	}
+	x.Str("module", module).Msg(err.Reason)
+}
+
+// features are the names that the keyword requires may ask for.
+func (e *Engine) features() map[string]bool {
+	root := e.tree.Root()
+	f := map[string]bool{}
+	for _, n := range [...]string{"ja3", "ja4"} {
+		// The default is to make fingerprints when rules ask for them.
+		f[n] = !root.Get("app-layer.protocols.tls." + n + "-fingerprints").IsFalse()
+	}
+	for name, n := range root.Get("outputs").Entries() {
+		if name == "file-store" && n.Get("enabled").IsTrue() {
+			f["output::file-store"] = true
+		}
+	}
+	return f
 }
 
 // Loaded returns what came of the last load or reload.
@@ -127,9 +157,18 @@ func (e *Engine) load() error {
 	for _, err := range errs {
 		e.log.Warn().Msg(err.Error())
 	}
+	for _, f := range cfg.broken {
+		for _, err := range f.errs {
+			e.log.Error().Str("module", f.module).Msg(err.Error())
+		}
+		e.log.Warn().Str("module", f.module).Msgf("Error loading %s configuration from %s", f.what, f.path)
+		if e.opt.Test {
+			fatal = append(fatal, fmt.Errorf("Error loading %s configuration from %s", f.what, f.path))
+		}
+	}
 	e.gen++
 	cfg.Generation = e.gen
-	rs, refused := detect.Compile(cfg, list)
+	rs, refused := detect.Compile(cfg.Config, list)
 	for _, err := range refused {
 		bad(err)
 	}
@@ -139,7 +178,10 @@ func (e *Engine) load() error {
 	l.Rules = rs.Total - rs.FailedRules - rs.Skipped
 	l.Skipped = rs.Skipped
 	for _, err := range rs.Warnings {
-		e.log.Warn().Msg(err.Error())
+		e.sayOfRule(e.log.Warn(), refusal(err))
+	}
+	for _, err := range rs.Why {
+		e.sayOfRule(e.log.Info(), refusal(err))
 	}
 	l.Took = time.Since(start)
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
@@ -167,12 +209,24 @@ func (e *Engine) matcher() mpm.Engine {
 	return ac.New()
 }
 
+// ruleConfig is what detection takes from the configuration, and the files beside the rules in which something is wrong.
+type ruleConfig struct {
+	detect.Config
+	broken []brokenFile
+}
+
+type brokenFile struct {
+	module, what, path string
+	errs               []error
+}
+
 // detectConfig reads what detection takes from the configuration.
-func (e *Engine) detectConfig() (detect.Config, []error) {
+func (e *Engine) detectConfig() (ruleConfig, []error) {
 	root := e.tree.Root()
 	r := &reader{root: root}
 	c := detect.Config{
 		Registry: e.reg, Keywords: keyword.All(), Vars: e.set.vars, Engine: e.matcher(), IPS: e.ips, Names: e.names,
+		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		PacketAlertMax:     int(r.int("packet-alert-max", 15, 0, 255)),
 		RecursionLimit:     int(r.int("detect.inspection-recursion-limit", 3000, 0, 1<<30)),
 		PCREMatchLimit:     int(r.int("pcre.match-limit", 3500, 1, 1<<30)),
@@ -182,6 +236,7 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
 		RulePath:           root.Get("default-rule-path").Str(""),
+		Features:           e.features(),
 	}
 	if d := e.cacheDir(); d != "" && !root.Get("detect.sgh-mpm-caching").IsFalse() {
 		c.Cache = &mpm.Cache{Dir: d}
@@ -203,15 +258,23 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		}
 		return bytes.NewReader(fallback), "built-in " + key
 	}
+	var broken []brokenFile
+	check := func(what, path string, more []error) {
+		if len(more) > 0 {
+			broken = append(broken, brokenFile{what + "-config", what, path, more})
+		}
+	}
+	in, name := read("classification-file", etc.Classification)
 	var more []error
-	c.Classes, more = detect.ParseClasses(read("classification-file", etc.Classification))
-	errs = append(errs, more...)
-	c.References, more = detect.ParseReferences(read("reference-config-file", etc.Reference))
-	errs = append(errs, more...)
-	in, name := read("threshold-file", etc.Threshold)
+	c.Classes, more = detect.ParseClasses(in, name)
+	check("classification", name, more)
+	in, name = read("reference-config-file", etc.Reference)
+	c.References, more = detect.ParseReferences(in, name)
+	check("reference", name, more)
+	in, name = read("threshold-file", etc.Threshold)
 	c.Thresholds, more = detect.ParseThresholds(in, name, e.set.vars)
-	errs = append(errs, more...)
-	return c, append(errs, r.errs...)
+	check("threshold", name, more)
+	return ruleConfig{c, broken}, append(errs, r.errs...)
 }
 
 // ruleFileFlags is what rules need to know of files.

@@ -59,6 +59,9 @@ type Options struct {
 	NoDetection   bool     // no rules are run
 	// Strict makes every error in rules or configuration an error of New (--init-errors-fatal).
 	Strict bool
+	// Test makes errors in the classification, reference and threshold files errors of New (-T); otherwise their lines
+	// that are wrong are left out.
+	Test bool
 	// StrictKeywords makes errors of these keywords fatal where the rule would be refused ("all" = every keyword).
 	StrictKeywords string
 

@@ -148,6 +148,9 @@ func (b *Builder) Elem(e chain.Elem) error {
 	if err != nil {
 		return err
 	}
+	if err := b.checkElem(e, u); err != nil {
+		return err
+	}
 	_, pcre := e.(*chain.Pcre)
 	if b.cur == nil && b.lastAt != nil && isRelative(e) {
 		// Without a sticky buffer a relative condition goes where the last match is, whatever modifier moved it there.
@@ -155,6 +158,79 @@ func (b *Builder) Elem(e chain.Elem) error {
 	}
 	b.add(u, &item{other: e, pcre: pcre})
 	return nil
+}
+
+// checkElem checks what a condition refers to: variables that are set before, and a match to be relative to.
+func (b *Builder) checkElem(e chain.Elem, u *bufferUse) error {
+	unknown := func(format string, anywhere bool, nums ...chain.Num) error {
+		for _, n := range nums {
+			if n.Var != "" && !b.SetsVar(n.Var, anywhere) {
+				return problem(format + n.Var)
+			}
+		}
+		return nil
+	}
+	payload := u == &b.payload
+	switch x := e.(type) {
+	case *chain.ByteTest:
+		return unknown("Unknown byte_extract var seen in byte_test - ", payload, x.Value, x.Offset, x.Bytes)
+	case *chain.ByteJump:
+		return unknown("Unknown byte_extract var seen in byte_jump - ", payload, x.Bytes, x.Offset)
+	case *chain.IsDataAt:
+		return unknown("Unknown byte_extract var seen in isdataat - ", true, x.At)
+	case *chain.ByteMath:
+		if x.Relative && b.cur != nil && !b.matches() {
+			return problem("relative specified without previous pattern match")
+		}
+		return unknown("unknown byte_ keyword var seen in byte_math - ", payload, x.Bytes, x.Value)
+	}
+	return nil
+}
+
+// SetsVar reports whether an option before sets a variable. Those that the payload sets are for the payload, unless payloadToo.
+func (b *Builder) SetsVar(name string, payloadToo bool) bool {
+	sets := func(items []*item) bool {
+		for _, x := range items {
+			switch e := x.other.(type) {
+			case *chain.ByteExtract:
+				if e.Name == name {
+					return true
+				}
+			case *chain.ByteMath:
+				if e.Name == name {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	if payloadToo && sets(b.payload.items) {
+		return true
+	}
+	for _, u := range b.uses {
+		if sets(u.items) {
+			return true
+		}
+	}
+	return b.base64use != nil && sets(b.base64use.items)
+}
+
+// matches reports whether the rule has a content or an expression so far.
+func (b *Builder) matches() bool {
+	has := func(items []*item) bool {
+		for _, x := range items {
+			if x.content != nil || x.pcre {
+				return true
+			}
+		}
+		return false
+	}
+	for _, u := range b.uses {
+		if has(u.items) {
+			return true
+		}
+	}
+	return has(b.payload.items) || b.base64use != nil && has(b.base64use.items)
 }
 
 // isRelative reports whether a condition other than content and pcre depends on the last match.
@@ -307,6 +383,7 @@ func (b *Builder) PacketBuffer(name string, get func(c *Ctx) []byte, n Needs) er
 
 // Payload selects the payload, as pkt_data does.
 func (b *Builder) Payload() error {
+	b.base64 = false // pkt_data may follow base64_data
 	if err := b.leave(); err != nil {
 		return err
 	}
@@ -443,7 +520,7 @@ func (b *Builder) ModifierTo(word, buffer string) error {
 
 // Size adds a condition on the length of the selected buffer.
 func (b *Builder) Size(x chain.BSize) error {
-	if b.cur == nil || b.cur.def == nil {
+	if b.cur == nil || b.cur.def == nil && b.cur != b.base64use {
 		return problem("bsize must be used after a sticky buffer")
 	}
 	return b.Elem(&x)

@@ -16,6 +16,7 @@ type Ruleset struct {
 	FailedRules int            // rules left out because of an error
 	Failed      map[string]int // those by keyword
 	Warnings    []error
+	Why         []error // why rules were skipped
 	Names       *Names
 
 	cfg   Config

@@ -52,6 +52,7 @@ type message struct {
 	level  level
 	module string
 	text   string
+	place  string // what the message is about: "file:line"
 }
 
 // engineLog brings the engine's own messages to the console and to the outputs of the section logging. The Logger that the
@@ -72,7 +73,8 @@ type engineLog struct {
 // logSink is one output.
 type logSink struct {
 	w       io.Writer
-	file    *os.File // of a file output
+	errors  io.Writer // of a console: where errors go
+	file    *os.File  // of a file output
 	path    string
 	level   level
 	format  string
@@ -90,8 +92,8 @@ const (
 // maxEarly bounds the messages that are kept before the outputs are open.
 const maxEarly = 10000
 
-// newLog returns a log to the console.
-func newLog(o *options, stderr io.Writer) *engineLog {
+// newLog returns a log to the console: errors go to stderr, the rest to stdout, as scripts expect of Suricata.
+func newLog(o *options, stdout, stderr io.Writer) *engineLog {
 	l := &engineLog{}
 	if o.verbose > 0 {
 		l.minimum = min(levelNotice+level(min(o.verbose, 8)), levelDebug)
@@ -99,7 +101,7 @@ func newLog(o *options, stderr io.Writer) *engineLog {
 	if v, ok := parseLevel(os.Getenv("SC_LOG_LEVEL")); ok {
 		l.override = v
 	}
-	l.sinks = []*logSink{{w: stderr, console: true, format: consoleFormat, level: l.clamp(levelNotice, true)}}
+	l.sinks = []*logSink{{w: stdout, errors: stderr, console: true, format: consoleFormat, level: l.clamp(levelNotice, true)}}
 	l.Logger = zerolog.New(l).Level(zerolog.DebugLevel)
 	return l
 }
@@ -118,7 +120,7 @@ func (l *engineLog) clamp(v level, console bool) level {
 }
 
 // configure opens the outputs of the section logging; files go below dir. Without outputs the console stays.
-func (l *engineLog) configure(root *conf.Node, dir string, stderr io.Writer) error {
+func (l *engineLog) configure(root *conf.Node, dir string, stdout, stderr io.Writer) error {
 	var errs []error
 	def := levelNotice
 	if s := root.Get("logging.default-log-level").Str(""); s != "" {
@@ -135,7 +137,7 @@ func (l *engineLog) configure(root *conf.Node, dir string, stderr io.Writer) err
 		if n.Get("enabled").IsFalse() {
 			continue
 		}
-		s, err := l.output(name, n, dir, stderr, def)
+		s, err := l.output(name, n, dir, stdout, stderr, def)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -176,7 +178,7 @@ func (l *engineLog) configure(root *conf.Node, dir string, stderr io.Writer) err
 }
 
 // output opens one output of the section logging. A file that cannot be opened is an error that the run survives.
-func (l *engineLog) output(name string, n *conf.Node, dir string, stderr io.Writer, def level) (*logSink, error) {
+func (l *engineLog) output(name string, n *conf.Node, dir string, stdout, stderr io.Writer, def level) (*logSink, error) {
 	s := &logSink{level: def, format: n.Get("format").Str(""), json: n.Get("type").Str("") == "json"}
 	if v := n.Get("level").Str(""); v != "" {
 		own, ok := parseLevel(v)
@@ -187,7 +189,7 @@ func (l *engineLog) output(name string, n *conf.Node, dir string, stderr io.Writ
 	}
 	switch name {
 	case "console":
-		s.console, s.w = true, stderr
+		s.console, s.w, s.errors = true, stdout, stderr
 	case "file":
 		file := n.Get("filename").Str("")
 		if file == "" {
@@ -263,6 +265,8 @@ func (l *engineLog) Write(p []byte) (int, error) {
 			m.text = text
 		case "module":
 			m.module = text
+		case "place":
+			m.place = text
 		default:
 			rest = append(rest, fmt.Sprintf("%s: %v", k, v))
 		}
@@ -311,10 +315,12 @@ func (l *engineLog) hide(f func()) {
 	l.mu.Unlock()
 }
 
-func (l *engineLog) notice(text string) { l.put(message{time.Now(), levelNotice, "sentinel", text}) }
-func (l *engineLog) error(text string)  { l.put(message{time.Now(), levelError, "sentinel", text}) }
+func (l *engineLog) notice(text string) { l.say(levelNotice, "sentinel", text) }
+func (l *engineLog) error(text string)  { l.say(levelError, "sentinel", text) }
 
-func (l *engineLog) say(v level, module, text string) { l.put(message{time.Now(), v, module, text}) }
+func (l *engineLog) say(v level, module, text string) {
+	l.put(message{at: time.Now(), level: v, module: module, text: text})
+}
 
 // fatal tells an error, a line for each of the errors that it joins, and returns the exit status.
 func (l *engineLog) fatal(err error) int {
@@ -347,8 +353,12 @@ func (s *logSink) put(m message) {
 	if s.filter != nil && !s.filter.Match(line) {
 		return
 	}
+	w := s.w
+	if s.errors != nil && m.level <= levelError {
+		w = s.errors
+	}
 	// There is nowhere to tell that a message cannot be written.
-	_, _ = s.w.Write(append(line, '\n'))
+	_, _ = w.Write(append(line, '\n'))
 }
 
 // json is the message in the form of EVE's event type engine.
@@ -358,12 +368,20 @@ func (m *message) json() []byte {
 		Thread  string `json:"thread_name"`
 		Module  string `json:"module"`
 	}
+	type own struct { // what Suricata does not have
+		Place string `json:"place"`
+	}
+	var about *own
+	if m.place != "" {
+		about = &own{m.place}
+	}
 	b, err := json.Marshal(struct {
 		Timestamp string `json:"timestamp"`
 		Level     string `json:"log_level"`
 		Type      string `json:"event_type"`
 		Engine    engine `json:"engine"`
-	}{m.at.Format("2006-01-02T15:04:05.000000-0700"), m.level.String(), "engine", engine{m.text, "Sentinel-Main", m.module}})
+		Own       *own   `json:"sentinel,omitempty"`
+	}{m.at.Format("2006-01-02T15:04:05.000000-0700"), m.level.String(), "engine", engine{m.text, "Sentinel-Main", m.module}, about})
 	if err != nil {
 		return nil
 	}
@@ -396,6 +414,9 @@ func (m *message) line(format string) []byte {
 			b = append(b, m.module...)
 		case 'M':
 			b = append(b, strings.ReplaceAll(m.text, "\n", "\\n")...)
+			if m.place != "" {
+				b = append(append(append(b, " ("...), m.place...), ')')
+			}
 		case 'f', 'l', 'n': // where in the source; not kept
 		default:
 			b = append(b, '%', format[i])

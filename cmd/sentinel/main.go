@@ -50,13 +50,17 @@ func finish(err error, stderr io.Writer) int {
 
 // engine runs the engine as the options say.
 func (o *options) engine(stdout, stderr io.Writer) int {
-	log := newLog(o, stderr)
+	messages := stdout
+	if o.dumpConfig { // standard output is the configuration's
+		messages = stderr
+	}
+	log := newLog(o, messages, stderr)
 	defer log.close()
 	opt, err := o.library(log)
 	if err != nil {
 		return log.fatal(err)
 	}
-	if err := o.openLog(log, stderr); err != nil {
+	if err := o.openLog(log, messages, stderr); err != nil {
 		return log.fatal(err)
 	}
 	e, err := sentinel.New(opt)
@@ -66,6 +70,13 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	e.ReportLoaded()
 	if o.dumpConfig {
 		return finish(errors.Join(e.Config().Dump(stdout), e.Close()), stderr)
+	}
+	if o.analysis {
+		log.say(levelWarning, "sentinel", "the reports of --engine-analysis are not written yet: the rules were checked only")
+		if err := e.Close(); err != nil {
+			return log.fatal(err)
+		}
+		return 0
 	}
 	if o.test {
 		if err := e.Close(); err != nil {
@@ -103,12 +114,12 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 
 // openLog opens the outputs of the section logging, before the engine reads the configuration, so that what the engine then
 // says is in them. What is wrong with the configuration is the engine's to tell.
-func (o *options) openLog(log *engineLog, stderr io.Writer) error {
+func (o *options) openLog(log *engineLog, stdout, stderr io.Writer) error {
 	tree, err := o.tree()
 	if err != nil {
 		return nil
 	}
-	if err := log.configure(tree.Root(), o.outputDir(tree), stderr); err != nil {
+	if err := log.configure(tree.Root(), o.outputDir(tree), stdout, stderr); err != nil {
 		if o.strict {
 			return err
 		}

@@ -76,12 +76,27 @@ const (
 	mixed = "can't use a relative keyword like within/distance with a absolute relative keyword like depth/offset for the same content."
 )
 
+// noContent says that a keyword has no content to apply to.
+func noContent(word string) string {
+	return word + " needs preceding content, uricontent option, http_client_body, http_server_body, http_header option, http_raw_header option, " +
+		"http_method option, http_cookie, http_raw_uri, http_stat_msg, http_stat_code, http_user_agent, http_host, http_raw_host or " +
+		"file_data/dce_stub_data sticky buffer options."
+}
+
+// variable checks that a variable which stands for a number is set by an option before.
+func variable(b *detect.Builder, n chain.Num, word, end string) error {
+	if n.Var != "" && !b.SetsVar(n.Var, true) {
+		return problem("unknown byte_ keyword var seen in " + word + " - " + n.Var + end)
+	}
+	return nil
+}
+
 // absolute checks what depth, offset and startswith have in common.
 func absolute(b *detect.Builder, word string) (*detect.Content, error) {
 	c := b.Last()
 	switch {
 	case c == nil:
-		return nil, problem(word + " needs preceding content option")
+		return nil, problem(noContent(word))
 	case c.HasWithin || c.HasDistance:
 		return nil, problem(mixed)
 	case c.Negated && c.Fast:
@@ -104,6 +119,9 @@ func depth(b *detect.Builder, v string) error {
 	if err != nil {
 		return problem("invalid value for depth: " + v + ".")
 	}
+	if err := variable(b, n, "depth", "."); err != nil {
+		return err
+	}
 	if n.Var == "" && n.N < int64(len(c.Data)) {
 		return problem("depth:" + strconv.FormatInt(n.N, 10) + " smaller than content of len " + strconv.Itoa(len(c.Data)) + ".")
 	}
@@ -120,11 +138,14 @@ func offset(b *detect.Builder, v string) error {
 		return problem("can't use offset with startswith.")
 	}
 	if c.HasOffset {
-		return problem("can't use multiple offsets for the same content. ")
+		return problem("can't use multiple offsets for the same content.")
 	}
 	n, err := chain.ParseNumber(v, 0, chain.MaxOffset)
 	if err != nil {
 		return problem("invalid value for offset: " + v + ".")
+	}
+	if err := variable(b, n, "offset", "."); err != nil {
+		return err
 	}
 	c.HasOffset, c.Offset = true, n
 	return nil
@@ -188,6 +209,9 @@ func distance(b *detect.Builder, v string) error {
 	if err != nil {
 		return problem("invalid value for distance: " + v)
 	}
+	if err := variable(b, n, "distance", ""); err != nil {
+		return err
+	}
 	c.HasDistance, c.Distance = true, n
 	return nil
 }
@@ -204,6 +228,9 @@ func within(b *detect.Builder, v string) error {
 	if err != nil {
 		return problem("invalid value for within: " + v)
 	}
+	if err := variable(b, n, "within", ""); err != nil {
+		return err
+	}
 	if n.Var == "" && n.N < int64(len(c.Data)) {
 		return problem("within argument \"" + strconv.FormatInt(n.N, 10) + "\" is less than the content length \"" + strconv.Itoa(len(c.Data)) + "\" which is invalid, since this will never match.  Invalidating signature")
 	}
@@ -215,6 +242,9 @@ func fastPattern(b *detect.Builder, v string) error {
 	c := b.Last()
 	if c == nil {
 		return problem("fast_pattern found inside the rule, without a content context. Please use a content based keyword before using fast_pattern")
+	}
+	if b.AfterBase64() {
+		return problem("fast_pattern cannot be used with base64_data")
 	}
 	bound := c.HasDistance || c.HasWithin || c.HasOffset || c.HasDepth || c.StartsWith
 	if c.Negated && bound {
