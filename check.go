@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sentinel/internal/conf"
+	"sentinel/stream/app/all"
 )
 
 // doneKeys are the keys and whole sections of the configuration that the engine carries out, in the catalogue's form: * is
@@ -128,24 +129,54 @@ func covers(key, path []string) bool {
 // checkKeys warns of keys that nothing knows, and names those that are known but not carried out yet: together in one line,
 // each with its place on the level of details.
 func (e *Engine) checkKeys() {
-	done := newKeySet(doneKeys, harmlessKeys)
+	protocols := protocolKeys()
+	done := newKeySet(doneKeys, harmlessKeys, protocols)
+	own := newKeySet(protocols)
 	notYet, unknown := e.tree.Check(done.has)
 	for _, u := range unknown {
+		if own.has(withoutIndices(u.Path)) {
+			continue // of a protocol that the catalogue has not heard of
+		}
 		e.log.Warn().Str("module", "conf").Msg(u.String())
 	}
 	notYet = dropOff(e.tree, notYet)
 	if len(notYet) == 0 {
 		return
 	}
-	own := e.opt.ConfigFile != "" || e.opt.Config != nil
 	say := e.log.Info()
-	if own {
+	if e.opt.ConfigFile != "" || e.opt.Config != nil {
 		say = e.log.Log()
 	}
 	say.Str("module", "conf").Msg(conf.Summary(notYet))
 	for _, k := range notYet {
 		e.log.Debug().Str("module", "conf").Str("level", "config").Msg(fmt.Sprintf("%s:%d: %s has no effect yet", k.File, k.Line, k.Path))
 	}
+}
+
+// protocolKeys are the keys that come with each protocol: its event type, and how it is recognised.
+func protocolKeys() []string {
+	var keys []string
+	for _, p := range all.Protocols() {
+		for _, name := range []string{p.Name, p.EVE, p.Section} {
+			if name == "" {
+				continue
+			}
+			keys = append(keys, "outputs.eve-log.types."+name, "app-layer.protocols."+name+".enabled",
+				"app-layer.protocols."+name+".detection-ports", "app-layer.protocols."+name+".stream-depth")
+		}
+	}
+	return keys
+}
+
+// withoutIndices drops the indices of list elements from a path.
+func withoutIndices(path string) string {
+	var out []string
+	for _, part := range strings.Split(path, ".") {
+		if strings.Trim(part, "0123456789") != "" {
+			out = append(out, part)
+		}
+	}
+	return strings.Join(out, ".")
 }
 
 // dropOff leaves out sections that are switched off: not to carry those out is what they ask for.

@@ -17,6 +17,7 @@ import (
 	"sentinel/detect/mpm/ac"
 	"sentinel/detect/mpm/hyperscan"
 	"sentinel/etc"
+	"sentinel/internal/jsonw"
 	"sentinel/rules"
 	"sentinel/stream/file"
 )
@@ -30,6 +31,22 @@ type Loaded struct {
 	ByWord  map[string]int // refused rules by the keyword that is to blame; "" = the rule's form
 	Errors  []string       // one text a refused rule
 	Took    time.Duration
+	When    time.Time
+}
+
+// engines writes what stats events say of the loaded rules.
+func (e *Engine) engines(b *jsonw.Builder) {
+	l := e.loaded.Load()
+	if l == nil {
+		return
+	}
+	b.StartObject()
+	b.Uint("id", 0)
+	b.String("last_reload", l.When.Format("2006-01-02T15:04:05.000000-0700"))
+	b.Uint("rules_loaded", uint64(l.Rules))
+	b.Uint("rules_failed", uint64(l.Failed))
+	b.Uint("rules_skipped", uint64(l.Skipped))
+	b.Close()
 }
 
 // RulesError says that rules were refused where that is fatal. What is wrong with each was logged already.
@@ -53,19 +70,19 @@ func refusal(err error) *rules.Error {
 
 // reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines.
 func (e *Engine) reportRefused(err *rules.Error) {
-	module := "detect-parse"
-	if err.Keyword != "" {
-		module = "detect-" + err.Keyword
-	}
-	e.log.Error().Str("module", module).Msg(err.Reason)
+	e.sayOfRule(e.log.Error(), err)
 	e.log.Error().Str("module", "detect").Msgf("error parsing signature \"%s\" from file %s at line %d", err.Raw, err.File, err.Line)
 }
 
 // sayOfRule logs a message about a rule; where the rule is stands beside it.
 func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
 	module := "detect"
-	if err.Keyword != "" {
+	switch {
+	case err.Keyword == "decode-event": // the one that is known to be looked for by this name
+	case err.Keyword != "":
 		module += "-" + err.Keyword
+	case err.Raw != "":
+		module += "-parse"
 	}
 	if err.File != "" {
 		x = x.Str("place", fmt.Sprintf("%s:%d", err.File, err.Line))
@@ -183,7 +200,7 @@ func (e *Engine) load() error {
 	for _, err := range rs.Why {
 		e.sayOfRule(e.log.Info(), refusal(err))
 	}
-	l.Took = time.Since(start)
+	l.Took, l.When = time.Since(start), time.Now()
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
 		e.reportRules(l)
 		return errors.Join(append(fatal, &RulesError{l.Errors})...)

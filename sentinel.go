@@ -118,6 +118,7 @@ type Engine struct {
 	running   atomic.Bool
 	closed    bool
 	file      atomic.Pointer[string]
+	ifaces    atomic.Pointer[[]string]
 	statsStop chan struct{}
 	statsDone chan struct{}
 }
@@ -137,10 +138,11 @@ func New(o Options) (*Engine, error) {
 	var err error
 	if e.out, err = eve.Open(eve.Options{
 		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,
-		File: e.captureFile, OnEvent: o.OnEvent, Log: e.log, Detection: e.detects,
+		Policies: e.set.policies(), Iface: e.iface, File: e.captureFile, OnEvent: o.OnEvent, Log: e.log, Detection: e.detects,
 	}); err != nil {
 		return nil, err
 	}
+	e.out.SetEngines(e.engines)
 	if e.detects {
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
@@ -209,6 +211,17 @@ func (e *Engine) LogDir() string {
 
 // Config returns the configuration as read, for --dump-config.
 func (e *Engine) Config() *conf.Tree { return e.tree }
+
+// iface is the name of an interface by its index in Frame.Iface; "" when reading files.
+func (e *Engine) iface(i uint16) string {
+	if names := e.ifaces.Load(); names != nil && int(i) < len(*names) {
+		return (*names)[i]
+	}
+	return ""
+}
+
+// SetInterfaces names the interfaces that frames come from, by Frame.Iface, for events.
+func (e *Engine) SetInterfaces(names []string) { e.ifaces.Store(&names) }
 
 func (e *Engine) captureFile() string {
 	if s := e.file.Load(); s != nil {

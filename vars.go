@@ -22,6 +22,9 @@ const (
 	trafficLabel = "traffic/label/"
 )
 
+// Captured implements eve.Vars.
+func (v *flowVars) Captured() bool { return v.w.detect != nil && len(v.w.detect.PacketVars()) > 0 }
+
 // Append implements eve.Vars: flowbits that name traffic go under "traffic", all else under "metadata".
 func (v *flowVars) Append(f *flow.Flow, packet bool, b *jsonw.Builder) {
 	d := v.w.detect

@@ -210,11 +210,9 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 			continue
 		}
 		p := &w.stack.Packets[i]
+		w.stream.InnerDropped = i == 0 && acts&stream.DropPacket != 0
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
-		if acts&stream.DropPacket != 0 && i == 0 && u.Action&stream.DropPacket == 0 {
-			u.Reason = stream.DropInnerPacket
-		}
 		acts |= u.Action
 	}
 	w.verdict(f, acts)

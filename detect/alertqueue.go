@@ -39,7 +39,7 @@ func (w *Worker) push(r *compiled, flags AlertFlags, tx app.Transaction, id uint
 // and flow. What remains to be written is in w.alerts.
 func (w *Worker) finalise(u *stream.Unit) {
 	if len(w.queue) == 0 {
-		w.flowTags(u)
+		w.countPacket(u)
 		return
 	}
 	if len(w.queue) > 1 {
@@ -105,7 +105,7 @@ func (w *Worker) finalise(u *stream.Unit) {
 			u.Flow.Alerts += uint32(len(w.alerts))
 		}
 	}
-	w.flowTags(u)
+	w.countPacket(u)
 }
 
 func b2i(b bool) int {

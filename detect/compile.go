@@ -245,6 +245,9 @@ func (b *Builder) option(o *rules.Option) error {
 		if k.Quoted {
 			f |= Quoted
 		}
+		if k.MustQuote {
+			f |= Quoted
+		}
 		v, err := b.value(o, f)
 		if err != nil {
 			return b.errorf(o.Name, err.Error())

@@ -1,6 +1,9 @@
 package detect
 
-import "sentinel/stream"
+import (
+	"sentinel/decode"
+	"sentinel/stream"
+)
 
 // Tag is what the tag keyword says: so many packets, bytes or seconds after the alert are logged too.
 type Tag struct {
@@ -9,28 +12,59 @@ type Tag struct {
 	Count                   uint32
 }
 
-// maxTags bounds the tags of one flow.
-const maxTags = 64
+// Bounds of tags: of one flow or host, and of the hosts that a worker keeps tags of.
+const (
+	maxTags     = 64
+	maxTagHosts = 1 << 12
+)
 
-// Match puts the tag on the flow. Tags of hosts are kept on the flow too, which is where most of their packets are.
+// Match puts the tag on the flow, or on a host.
 func (t Tag) Match(c *Ctx) bool {
-	if c.Flow == nil {
-		return true
-	}
-	s := c.Worker.state(c.Flow)
-	for i := range s.tags {
-		if x := &s.tags[i]; x.sid == c.Rule.SID && x.gid == c.Rule.GID {
+	w := c.Worker
+	x := liveTag{tag: t, sid: c.Rule.SID, gid: c.Rule.GID, left: uint64(t.Count), begin: c.Now, fresh: true}
+	if t.Host {
+		if !c.Packet.IsIP() {
 			return true
 		}
+		k := tagHost{c.Packet.IPVersion, c.Packet.Src}
+		if t.Dst {
+			k.addr = c.Packet.Dst
+		}
+		if w.hostTags == nil {
+			w.hostTags = map[tagHost][]liveTag{}
+		}
+		if l, ok := w.hostTags[k]; ok || len(w.hostTags) < maxTagHosts {
+			w.hostTags[k] = addTag(l, x)
+		}
+		return true
 	}
-	if len(s.tags) < maxTags {
-		s.tags = append(s.tags, flowTag{tag: t, sid: c.Rule.SID, gid: c.Rule.GID, left: uint64(t.Count), begin: c.Now, fresh: true})
+	if c.Flow != nil {
+		s := w.state(c.Flow)
+		s.tags = addTag(s.tags, x)
 	}
 	return true
 }
 
-// flowTag is a tag that a rule put on a flow.
-type flowTag struct {
+func addTag(l []liveTag, x liveTag) []liveTag {
+	for i := range l {
+		if l[i].sid == x.sid && l[i].gid == x.gid {
+			return l
+		}
+	}
+	if len(l) < maxTags {
+		l = append(l, x)
+	}
+	return l
+}
+
+// tagHost is a host with tags.
+type tagHost struct {
+	version uint8
+	addr    decode.Addr
+}
+
+// liveTag is a tag that a rule put on a flow or a host.
+type liveTag struct {
 	tag      Tag
 	sid, gid uint32
 	left     uint64
@@ -38,51 +72,67 @@ type flowTag struct {
 	fresh    bool // put by this packet, which is logged as an alert
 }
 
-// flowTags counts the packet against the tags of its flow, and returns how many ask for it to be logged.
-func (w *Worker) flowTags(u *stream.Unit) int {
-	w.tagged = false
-	f := u.Flow
-	if f == nil || f.Detect == 0 || u.Has(stream.EndOfFlow) {
-		return 0
+// count takes the packet off the tag; logged says that the tag asks for it, alive that the tag stays.
+func (t *liveTag) count(u *stream.Unit) (logged, alive bool) {
+	first := t.fresh
+	t.fresh = false
+	n := uint64(1)
+	switch {
+	case t.tag.Seconds:
+		return !first && u.Now-t.begin <= int64(t.left)*second, first || u.Now-t.begin <= int64(t.left)*second
+	case t.tag.Bytes:
+		n = uint64(len(u.Packet.Data))
 	}
-	s := &w.flows[f.Detect]
-	n := 0
-	kept := s.tags[:0]
-	for i := range s.tags {
-		t := s.tags[i]
-		alive := true
-		switch {
-		case t.fresh:
-			t.fresh = false
-			kept = append(kept, t)
-			continue
-		case t.tag.Packets:
-			if t.left == 0 {
-				alive = false
-			} else {
-				t.left--
-			}
-		case t.tag.Bytes:
-			size := uint64(len(u.Packet.Data))
-			if t.left < size {
-				alive = false
-			} else {
-				t.left -= size
-			}
-		default:
-			alive = u.Now-t.begin <= int64(t.left)*second
-		}
-		if alive {
-			kept = append(kept, t)
-			n++
-		}
+	if t.left < n {
+		t.left = 0
+		return false, first
 	}
-	s.tags = kept
-	if w.tagged = n > 0; w.tagged {
-		u.Flags |= stream.Tagged
-	}
-	return n
+	t.left -= n
+	return !first, true
 }
 
-// Tagged reports whether the packet last inspected is logged because of a tag.
-func (w *Worker) Tagged() bool { return w.tagged }
+// countTags takes the packet off all the tags in a list.
+func countTags(l []liveTag, u *stream.Unit) (kept []liveTag, logged bool) {
+	kept = l[:0]
+	for i := range l {
+		t := l[i]
+		yes, alive := t.count(u)
+		logged = logged || yes
+		if alive {
+			kept = append(kept, t)
+		}
+	}
+	return kept, logged
+}
+
+// countPacket takes the packet off the tags of its flow and hosts, and marks it if one of them asks for it to be logged.
+func (w *Worker) countPacket(u *stream.Unit) {
+	if u.Has(stream.EndOfFlow) {
+		return
+	}
+	tagged := false
+	if f := u.Flow; f != nil && f.Detect != 0 {
+		if s := &w.flows[f.Detect]; len(s.tags) > 0 {
+			s.tags, tagged = countTags(s.tags, u)
+		}
+	}
+	if len(w.hostTags) > 0 && u.Packet.IsIP() {
+		for _, a := range [2]decode.Addr{u.Packet.Src, u.Packet.Dst} {
+			k := tagHost{u.Packet.IPVersion, a}
+			l, ok := w.hostTags[k]
+			if !ok {
+				continue
+			}
+			kept, yes := countTags(l, u)
+			tagged = tagged || yes
+			if len(kept) == 0 {
+				delete(w.hostTags, k)
+			} else {
+				w.hostTags[k] = kept
+			}
+		}
+	}
+	if tagged {
+		u.Flags |= stream.Tagged
+	}
+}

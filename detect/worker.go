@@ -76,7 +76,7 @@ type Worker struct {
 	pktVars     []PacketVar
 	captured    []chain.Captured // by the rule under judgement
 	cut         [2]bool          // by direction: the stream's depth is reached
-	tagged      bool
+	hostTags    map[tagHost][]liveTag
 	streamKnown []streamVerdict
 	queue       []queued
 	alerts      []Alert
@@ -165,7 +165,7 @@ type flowState struct {
 	epoch    [2]uint32
 	vars     flowVars
 	limits   []flowLimit
-	tags     []flowTag
+	tags     []liveTag
 	logLess  uint32 // what is not logged of the flow and its transactions
 }
 

@@ -7,8 +7,6 @@ import (
 	"sentinel/decode"
 	"sentinel/detect"
 	"sentinel/internal/conf"
-	"sentinel/internal/jsonw"
-	"sentinel/rules"
 	"sentinel/stream"
 	"sentinel/stream/app"
 	"sentinel/stream/flow"
@@ -18,6 +16,7 @@ import (
 type alertOptions struct {
 	payload, payloadLength, payloadPrintable bool
 	packet, tagged, verdict                  bool
+	body, bodyPrintable                      bool // of HTTP
 	metadata, rule, reference                bool // of the rule
 	appLayer, flow                           bool
 	buffer                                   int // payload-buffer-size
@@ -35,6 +34,7 @@ func (o *Output) addAlert(n *conf.Node, l logger) error {
 	x := alertLogger{logger: l, node: n, alertOptions: alertOptions{
 		payload: on("payload"), payloadLength: on("payload-length"), payloadPrintable: on("payload-printable"),
 		packet: on("packet"), tagged: on("tagged-packets"), verdict: on("verdict"),
+		body: on("http-body"), bodyPrintable: on("http-body-printable"),
 	}}
 	m := n.Get("metadata")
 	if !m.IsFalse() {
@@ -43,6 +43,9 @@ func (o *Output) addAlert(n *conf.Node, l logger) error {
 		x.reference = m.Get("rule.reference").IsTrue()
 		x.flow = m.Get("flow").Bool(true)
 		x.appLayer = m.Get("app-layer").Bool(true)
+	}
+	if (x.body || x.bodyPrintable) && !x.appLayer {
+		o.warn("alert: http-body needs metadata; bodies are not written")
 	}
 	size, err := n.Get("payload-buffer-size").SizeMax(4096, 1<<31-1)
 	if err != nil {
@@ -110,7 +113,7 @@ func (w *Worker) alert(u *stream.Unit, l *alertLogger, a *detect.Alert) {
 			t = a.Tx
 		}
 		if xff = w.forwarded(x, u.App, t); xff != nil && x.overwrite {
-			s.xff, s.xffDst, xff = xff, u.Dir == flow.ToClient, nil
+			s.xff, s.xffDst = xff, u.Dir == flow.ToClient // and it is in alert.xff, too
 		}
 	}
 	w.beginWith(&l.common, u, &s, false, "alert")
@@ -123,7 +126,7 @@ func (w *Worker) alert(u *stream.Unit, l *alertLogger, a *detect.Alert) {
 			tx := a.Tx.Base()
 			if l.appLayer {
 				w.states(u.App, tx)
-				w.context(u, u.App, a.Tx, l.node, l.appFlags[u.App.ID])
+				w.context(u, u.App, a.Tx, l.node, l.appFlags[u.App.ID], l)
 			}
 			if l.metadata {
 				w.txFileList(tx, u.Dir)
@@ -435,8 +438,3 @@ func (w *Worker) verdict(u *stream.Unit) {
 	}
 	b.Close()
 }
-
-var (
-	_ = rules.Alert
-	_ jsonw.Builder
-)

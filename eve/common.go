@@ -318,16 +318,25 @@ func (w *Worker) ether(u *stream.Unit, f *flow.Flow, swap bool) {
 		b.HexColon("dest_mac", f.DstMAC[:])
 		b.Close()
 	default:
-		src, dst := &f.SrcMAC, &f.DstMAC
+		src, dst := flow.ToServer, flow.ToClient
 		if swap {
 			src, dst = dst, src
 		}
+		m := w.macsOf(f)
+		if m == nil {
+			m = &macSet{n: [2]uint8{1, 1}}
+			m.mac[0][0], m.mac[1][0] = f.SrcMAC, f.DstMAC
+		}
 		b.OpenObject("ether")
 		b.OpenArray("dest_macs")
-		elemMAC(b, dst)
+		for i := range m.mac[dst][:m.n[dst]] {
+			elemMAC(b, &m.mac[dst][i])
+		}
 		b.Close()
 		b.OpenArray("src_macs")
-		elemMAC(b, src)
+		for i := range m.mac[src][:m.n[src]] {
+			elemMAC(b, &m.mac[src][i])
+		}
 		b.Close()
 		b.Close()
 	}

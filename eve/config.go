@@ -12,7 +12,6 @@ import (
 
 	"sentinel/eve/sink"
 	"sentinel/internal/conf"
-	"sentinel/stream/app"
 	"sentinel/stream/flow"
 )
 
@@ -97,6 +96,7 @@ func (o *Output) addEVE(n *conf.Node) error {
 	if err != nil {
 		return err
 	}
+	o.macs = o.macs || c.ether
 	var lanes []int
 	if !o.opt.NoFiles {
 		i, err := o.addLane(n, "eve.json")
@@ -160,13 +160,24 @@ func (o *Output) addType(name string, n *conf.Node, l logger) (bool, error) {
 	case "alert":
 		return true, o.addAlert(n, l)
 	case "anomaly":
+		if o.hasAnomaly {
+			return true, errors.New("only one 'anomaly' logger can be enabled")
+		}
+		o.hasAnomaly = true
 		return true, o.addAnomaly(n, l)
 	case "drop":
+		if o.hasDrop {
+			return true, errors.New("only one 'drop' logger can be enabled")
+		}
+		o.hasDrop = true
 		return true, o.addDrop(n, l)
 	case "files":
 		return true, o.addFiles(n, l)
 	case "arp":
 		o.arps = o.join(o.arps, l)
+		return true, nil
+	case "metadata", "vars":
+		o.metadata = o.join(o.metadata, l)
 		return true, nil
 	case "flow":
 		o.flows = o.join(o.flows, l)
@@ -267,5 +278,3 @@ func (o *Output) statsDue() error {
 	o.interval = time.Duration(secs) * time.Second
 	return nil
 }
-
-var _ = app.ToServer

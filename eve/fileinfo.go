@@ -115,7 +115,7 @@ func (w *Worker) file(u *stream.Unit, l *fileLogger, s *stream.State, t app.Tran
 		}
 	}
 	w.beginWith(&l.common, u, &addrs, swap, "fileinfo")
-	w.context(u, s, t, nil, 0)
+	w.context(u, s, t, nil, 0, nil)
 	b.String("app_proto", w.o.name(u.Flow.App))
 	b.OpenObject("fileinfo")
 	w.fileInfo(f, tx.ID)

@@ -47,6 +47,8 @@ type Options struct {
 type Vars interface {
 	// Append writes what there is of the flow, and of the packet when the event is about one.
 	Append(f *flow.Flow, packet bool, b *jsonw.Builder)
+	// Captured reports whether rules captured something from the packet under way: a metadata event then says what.
+	Captured() bool
 }
 
 // fileBit is the logger of files in Tx.Logged; the loggers of a protocol have the bits below.
@@ -68,6 +70,7 @@ type Output struct {
 	drops     []dropLogger
 	files     []fileLogger
 	arps      []logger
+	metadata  []logger
 	flows     []logger
 	netflows  []logger
 	stats     []statsLogger
@@ -76,6 +79,7 @@ type Output struct {
 	fast      []fastLogger
 	tables    []tableLogger // stats.log
 
+	hasAnomaly, hasDrop                      bool // a second one is an error, as in the reference
 	anomalyDecode, anomalyStream, anomalyApp bool // some logger wants them
 
 	layouts   []layout   // by protocol
@@ -83,6 +87,7 @@ type Output struct {
 	events    [][]string // by protocol: names of anomalies
 	fileFlags file.Flags
 	ja3, ja4  bool
+	macs      bool // some eve-log wants the Ethernet addresses of flows
 	magic     bool
 	interval  time.Duration
 

@@ -427,6 +427,8 @@ func TestLibrary(t *testing.T) {
 
 type vars struct{}
 
+func (vars) Captured() bool { return true }
+
 func (vars) Append(_ *flow.Flow, _ bool, b *jsonw.Builder) {
 	b.OpenObject("metadata")
 	b.OpenArray("flowbits")
@@ -445,6 +447,21 @@ func TestVars(t *testing.T) {
 		if v := text(at(events(t, got)[0], "metadata.flowbits")); v != want {
 			t.Errorf("metadata %s: %s, want %s", yes, v, want)
 		}
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	out, got := collect(t, "outputs: [eve-log: {enabled: yes, metadata: no, types: [metadata]}]", nil)
+	u, _ := udpUnit()
+	w := out.NewWorker(0)
+	w.Packet(u, nil)
+	if n := len(events(t, got)); n != 0 {
+		t.Errorf("%d events without variables", n)
+	}
+	w.SetVars(vars{})
+	w.Packet(u, nil)
+	if list := events(t, got); len(list) != 1 || text(at(list[0], "metadata.flowbits")) != `["x"]` {
+		t.Errorf("events %v", list)
 	}
 }
 

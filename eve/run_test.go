@@ -51,7 +51,7 @@ type engine struct {
 func newEngine(t testing.TB, out *eve.Output, root *conf.Node, ips bool, find func(*stream.Unit) []detect.Alert) *engine {
 	t.Helper()
 	c := stream.Config{Registry: registry, Root: root, IPS: ips, Files: out.FileFlags(), Wants: out.Wants, Checksums: stream.ChecksumNone,
-		Simulate: stream.NoSimulate, TCP: tcp.DefaultConfig()}
+		TCP: tcp.DefaultConfig()}
 	c.Flow.Seed = 1
 	c.TCP.Inline = ips
 	e := &engine{t: t, rules: find, stack: decode.NewStack(decode.DefaultConfig()), frags: defrag.New(defrag.Config{})}

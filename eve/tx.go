@@ -102,6 +102,9 @@ func (w *Worker) tx(u *stream.Unit, s *stream.State, l *txLogger, t app.Transact
 			for b.Depth() > 1 {
 				b.Close()
 			}
+			if s.Proto.Beside != nil {
+				s.Proto.Beside(t, b, opt)
+			}
 			if l.common.xff.on {
 				w.txXFF(u, s, &l.common.xff, t)
 			}
@@ -128,8 +131,8 @@ func (w *Worker) txXFF(u *stream.Unit, s *stream.State, x *xff, t app.Transactio
 	}
 }
 
-// context adds a transaction's object to an alert or a file's event.
-func (w *Worker) context(u *stream.Unit, s *stream.State, t app.Transaction, n *conf.Node, flags uint64) {
+// context adds a transaction's object to an alert, or with l nil to a file's event.
+func (w *Worker) context(u *stream.Unit, s *stream.State, t app.Transaction, n *conf.Node, flags uint64, l *alertLogger) {
 	p := s.Proto
 	f := p.Meta
 	if f == nil {
@@ -147,9 +150,46 @@ func (w *Worker) context(u *stream.Unit, s *stream.State, t app.Transaction, n *
 			b.Close()
 		}
 		b.Rollback(mark)
-		return
+	} else if l != nil && (l.body || l.bodyPrintable) && p.Name == "http1" {
+		w.bodies(p, t, l)
 	}
 	for b.Depth() > depth {
 		b.Close()
+	}
+	if p.Beside != nil {
+		p.Beside(t, b, opt)
+	}
+}
+
+// bodyKeys are the buffers of HTTP's bodies, and their keys in alerts.
+var bodyKeys = [2][3]string{
+	{"http.request_body", "http_request_body_printable", "http_request_body"},
+	{"http.response_body", "http_response_body_printable", "http_response_body"},
+}
+
+// bodies adds what is kept of the bodies of a request and its response.
+func (w *Worker) bodies(p *app.Protocol, t app.Transaction, l *alertLogger) {
+	var kept [2][]byte
+	for d := range kept {
+		for i := range p.Buffers {
+			x := &p.Buffers[i]
+			if x.Stream == nil || x.Name != bodyKeys[d][0] {
+				continue
+			}
+			if body := x.Stream(t, app.Dir(d)); body != nil {
+				kept[d], _ = body.All()
+			}
+			break
+		}
+	}
+	for d, data := range kept {
+		if l.bodyPrintable && len(data) > 0 {
+			w.b.Printable(bodyKeys[d][1], data)
+		}
+	}
+	for d, data := range kept {
+		if l.body && len(data) > 0 {
+			w.b.Base64(bodyKeys[d][2], data)
+		}
 	}
 }

@@ -12,6 +12,7 @@ const (
 	TypeAnomaly
 	TypeDrop
 	TypeARP
+	TypeMetadata
 	TypeFile
 	TypeTx
 	TypeFlow
@@ -21,7 +22,7 @@ const (
 )
 
 // typeNames are the names in event_type.
-var typeNames = [TypeCount]string{"alert", "packet", "anomaly", "drop", "arp", "fileinfo", "", "flow", "netflow", "stats"}
+var typeNames = [TypeCount]string{"alert", "packet", "anomaly", "drop", "arp", "metadata", "fileinfo", "", "flow", "netflow", "stats"}
 
 func (t Type) String() string { return typeNames[t] }
 

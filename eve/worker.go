@@ -34,10 +34,11 @@ type Worker struct {
 	now     int64
 	link    capture.LinkType // of the last frame, for pseudo packets
 	logOpt  app.LogOptions
-	stash   []byte // payload of streams
-	line    []byte // of fast.log
-	fake    []byte // bytes of a pseudo packet
-	ip      []byte // from X-Forwarded-For
+	stash   []byte   // payload of streams
+	line    []byte   // of fast.log
+	macs    []macSet // by flow, when some eve-log wants them
+	fake    []byte   // bytes of a pseudo packet
+	ip      []byte   // from X-Forwarded-For
 	fastAt  fastTime
 	counts  Counts
 	scratch app.Scratch
@@ -90,6 +91,9 @@ func (w *Worker) Packet(u *stream.Unit, alerts []detect.Alert) {
 	if p.Frame != nil {
 		w.link = p.Frame.Link
 	}
+	if o.macs {
+		w.seeMACs(u)
+	}
 	if len(alerts) > 0 || u.Flags&stream.Tagged != 0 {
 		w.alerts(u, alerts)
 	}
@@ -101,6 +105,9 @@ func (w *Worker) Packet(u *stream.Unit, alerts []detect.Alert) {
 	}
 	if p.Layers&decode.HasARP != 0 && len(o.arps) > 0 {
 		w.arps(u)
+	}
+	if len(o.metadata) > 0 && w.vars != nil && w.vars.Captured() {
+		w.metadata(u)
 	}
 	if u.App != nil {
 		w.application(u, u.App)

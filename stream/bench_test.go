@@ -33,7 +33,7 @@ func BenchmarkCapture(b *testing.B) {
 		}
 		k := &book{}
 		e, err := New(Config{Registry: app.NewRegistry([]*app.Protocol{toyProtocol()}, nil), Root: tree.Root(),
-			TCP: tcp.DefaultConfig(), Simulate: NoSimulate, Checksums: ChecksumNone}, k)
+			TCP: tcp.DefaultConfig(), Checksums: ChecksumNone}, k)
 		if err != nil {
 			b.Fatal(err)
 		}

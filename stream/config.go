@@ -38,19 +38,16 @@ type Config struct {
 	Expect *Expectations
 }
 
-// Simulate makes faults happen, for tests (--simulate-*). Packet numbers begin with 1; 0 = never. Offsets below 0 = never.
+// Simulate makes faults happen, for tests (--simulate-*). Packet numbers begin with 1. The zero value does nothing.
 type Simulate struct {
 	PacketLoss       uint64
 	ReassemblyMemcap uint64
 	SessionMemcap    uint64
 	FlowMemcap       uint64
 	DefragMemcap     uint64
-	AppErrorAt       [2]int64 // stream offset by Dir from which parsers fail
+	AppErrorAt       [2]uint64 // 1 + the stream offset, by Dir, from which parsers fail
 	AlertQueue       bool
 }
-
-// NoSimulate is a Simulate that does nothing.
-var NoSimulate = Simulate{AppErrorAt: [2]int64{-1, -1}}
 
 // Checksums says whether TCP packets with a wrong checksum are kept from the streams.
 type Checksums uint8

@@ -41,6 +41,8 @@ var ErrorNames = [errorCount]string{"parser", "gap", "internal", "alloc"}
 type Engine struct {
 	Count      [CountCount]uint64
 	Exceptions [TargetCount][Auto + 1]uint64
+	// InnerDropped says of the packet that Process takes next that a packet which it carries was dropped, and so is it.
+	InnerDropped bool
 
 	cfg       Config
 	reg       *app.Registry
@@ -239,6 +241,10 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
 	e.now = now
 	e.packets++
+	if e.InnerDropped {
+		e.InnerDropped = false
+		u.Drop(DropPacket, DropInnerPacket)
+	}
 	if p.Has(decode.Invalid) || !p.IsIP() {
 		e.run.Run(u)
 		return u

@@ -118,7 +118,7 @@ func runFile(t *testing.T, name string) *book {
 	}
 	b := &book{}
 	e, err := New(Config{Registry: app.NewRegistry([]*app.Protocol{toyProtocol()}, nil), Root: tree.Root(), TCP: tcp.DefaultConfig(),
-		Detection: true, Simulate: NoSimulate}, b)
+		Detection: true}, b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -370,7 +370,7 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 		return 0, 0
 	}
 	f, e := c.Flow, l.e
-	if at := e.cfg.Simulate.AppErrorAt[d]; at >= 0 && off >= uint64(at) {
+	if at := e.cfg.Simulate.AppErrorAt[d]; at > 0 && off >= at-1 {
 		e.errors[s.ID][errorParser]++
 		l.parserError(c, s)
 		return len(data), 0

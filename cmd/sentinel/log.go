@@ -59,6 +59,7 @@ type message struct {
 // engine is given ends in it. Messages before the configuration was read are kept, and go to its outputs too.
 type engineLog struct {
 	zerolog.Logger
+	stdout, stderr io.Writer
 
 	mu       sync.Mutex
 	sinks    []*logSink
@@ -66,6 +67,7 @@ type engineLog struct {
 	set      bool      // configure was called
 	minimum  level     // of -v: no output says less
 	override level     // of SC_LOG_LEVEL
+	told     []string  // errors, so that none is told twice
 	hidden   func()    // hides what a message to the console would be mixed up with
 
 }
@@ -73,14 +75,14 @@ type engineLog struct {
 // logSink is one output.
 type logSink struct {
 	w       io.Writer
-	errors  io.Writer // of a console: where errors go
-	file    *os.File  // of a file output
+	file    *os.File // of a file output
 	path    string
 	level   level
 	format  string
 	json    bool
 	filter  *regexp.Regexp
 	console bool
+	details io.Writer // of the console: what is less than a notice, which Suricata writes to standard output
 }
 
 // The formats of messages where the configuration has none.
@@ -92,16 +94,19 @@ const (
 // maxEarly bounds the messages that are kept before the outputs are open.
 const maxEarly = 10000
 
+// maxTold bounds the errors that are remembered.
+const maxTold = 1000
+
 // newLog returns a log to the console: errors go to stderr, the rest to stdout, as scripts expect of Suricata.
 func newLog(o *options, stdout, stderr io.Writer) *engineLog {
-	l := &engineLog{}
+	l := &engineLog{stdout: stdout, stderr: stderr}
 	if o.verbose > 0 {
 		l.minimum = min(levelNotice+level(min(o.verbose, 8)), levelDebug)
 	}
 	if v, ok := parseLevel(os.Getenv("SC_LOG_LEVEL")); ok {
 		l.override = v
 	}
-	l.sinks = []*logSink{{w: stdout, errors: stderr, console: true, format: consoleFormat, level: l.clamp(levelNotice, true)}}
+	l.sinks = []*logSink{{w: stderr, details: stdout, console: true, format: consoleFormat, level: l.clamp(levelNotice, true)}}
 	l.Logger = zerolog.New(l).Level(zerolog.DebugLevel)
 	return l
 }
@@ -120,7 +125,7 @@ func (l *engineLog) clamp(v level, console bool) level {
 }
 
 // configure opens the outputs of the section logging; files go below dir. Without outputs the console stays.
-func (l *engineLog) configure(root *conf.Node, dir string, stdout, stderr io.Writer) error {
+func (l *engineLog) configure(root *conf.Node, dir string) error {
 	var errs []error
 	def := levelNotice
 	if s := root.Get("logging.default-log-level").Str(""); s != "" {
@@ -137,7 +142,7 @@ func (l *engineLog) configure(root *conf.Node, dir string, stdout, stderr io.Wri
 		if n.Get("enabled").IsFalse() {
 			continue
 		}
-		s, err := l.output(name, n, dir, stdout, stderr, def)
+		s, err := l.output(name, n, dir, def)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -178,7 +183,7 @@ func (l *engineLog) configure(root *conf.Node, dir string, stdout, stderr io.Wri
 }
 
 // output opens one output of the section logging. A file that cannot be opened is an error that the run survives.
-func (l *engineLog) output(name string, n *conf.Node, dir string, stdout, stderr io.Writer, def level) (*logSink, error) {
+func (l *engineLog) output(name string, n *conf.Node, dir string, def level) (*logSink, error) {
 	s := &logSink{level: def, format: n.Get("format").Str(""), json: n.Get("type").Str("") == "json"}
 	if v := n.Get("level").Str(""); v != "" {
 		own, ok := parseLevel(v)
@@ -189,7 +194,7 @@ func (l *engineLog) output(name string, n *conf.Node, dir string, stdout, stderr
 	}
 	switch name {
 	case "console":
-		s.console, s.w, s.errors = true, stdout, stderr
+		s.console, s.w, s.details = true, l.stderr, l.stdout
 	case "file":
 		file := n.Get("filename").Str("")
 		if file == "" {
@@ -300,6 +305,9 @@ func (l *engineLog) put(m message) {
 	if !l.set && len(l.early) < maxEarly {
 		l.early = append(l.early, m)
 	}
+	if m.level == levelError && len(l.told) < maxTold {
+		l.told = append(l.told, m.text)
+	}
 	for _, s := range l.sinks {
 		if s.console && m.level <= s.level && l.hidden != nil {
 			l.hidden()
@@ -322,19 +330,27 @@ func (l *engineLog) say(v level, module, text string) {
 	l.put(message{at: time.Now(), level: v, module: module, text: text})
 }
 
-// fatal tells an error, a line for each of the errors that it joins, and returns the exit status.
+// wasTold reports whether an error was told already, alone or as a part of another message.
+func (l *engineLog) wasTold(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.told, func(s string) bool { return strings.Contains(s, text) })
+}
+
+// fatal tells an error, a line for each of the errors that it joins but those that were told, and returns the exit status.
 func (l *engineLog) fatal(err error) int {
-	seen := map[string]bool{}
 	text := err.Error()
 	var refused *sentinel.RulesError
 	if errors.As(err, &refused) { // each was told when it was found
 		text = strings.ReplaceAll(text, refused.Error(), "Loading signatures failed.")
 	}
-	for _, line := range strings.Split(text, "\n") {
-		if line != "" && !seen[line] {
-			seen[line] = true
-			l.error(line)
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		longer := func(other string) bool { return len(other) > len(line) && strings.Contains(other, line) }
+		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(line) {
+			continue
 		}
+		l.error(line)
 	}
 	return 1
 }
@@ -353,11 +369,11 @@ func (s *logSink) put(m message) {
 	if s.filter != nil && !s.filter.Match(line) {
 		return
 	}
-	w := s.w
-	if s.errors != nil && m.level <= levelError {
-		w = s.errors
-	}
 	// There is nowhere to tell that a message cannot be written.
+	w := s.w
+	if s.details != nil && m.level > levelError {
+		w = s.details
+	}
 	_, _ = w.Write(append(line, '\n'))
 }
 

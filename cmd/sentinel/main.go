@@ -14,9 +14,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"sentinel"
+	"sentinel/capture/pcapfile"
+	"sentinel/internal/conf"
 )
 
 func main() {
+	// A reader of standard output that goes away is an error to tell, not a reason to die without writing the events.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -25,16 +29,24 @@ func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		usage(stdout, o)
-		return 0
+		return finish(toStdout(usage(stdout, o)), stderr)
 	case err != nil:
 		fmt.Fprintf(stderr, "sentinel: %v\nTry 'sentinel --help'.\n", err)
 		return 1
 	}
 	if f := o.report(); f != nil {
-		return finish(f(stdout), stderr)
+		return finish(toStdout(f(stdout)), stderr)
 	}
 	return o.engine(stdout, stderr)
+}
+
+// toStdout says where an error of writing happened.
+func toStdout(err error) error {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		return fmt.Errorf("cannot write to standard output: %w", e.Err)
+	}
+	return err
 }
 
 // finish prints an error once and makes it an exit status.
@@ -60,8 +72,12 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	if err != nil {
 		return log.fatal(err)
 	}
-	if err := o.openLog(log, messages, stderr); err != nil {
-		return log.fatal(err)
+	// What is wrong with the configuration is the engine's to tell.
+	if tree, err := o.tree(); err == nil {
+		opt.IPS = opt.IPS || o.inline(tree)
+		if err := o.openLog(log, tree); err != nil {
+			return log.fatal(err)
+		}
 	}
 	e, err := sentinel.New(opt)
 	if err != nil {
@@ -69,7 +85,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	e.ReportLoaded()
 	if o.dumpConfig {
-		return finish(errors.Join(e.Config().Dump(stdout), e.Close()), stderr)
+		return finish(errors.Join(toStdout(e.Config().Dump(stdout)), e.Close()), stderr)
 	}
 	if o.analysis {
 		log.say(levelWarning, "sentinel", "the reports of --engine-analysis are not written yet: the rules were checked only")
@@ -96,6 +112,11 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
+	if o.strict && errors.Is(err, pcapfile.ErrTruncated) {
+		// Only errors at start are to be fatal then; Suricata's test suite runs captures that are cut short in this way.
+		log.say(levelWarning, "pcap", err.Error())
+		err = nil
+	}
 	for _, s := range sources {
 		err = errors.Join(err, s.Close())
 	}
@@ -103,7 +124,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	err = errors.Join(err, e.Close())
 	if !o.quiet {
 		if werr := printSummary(stdout, sum, e.Config().Root()); werr != nil {
-			err = errors.Join(err, fmt.Errorf("cannot write to standard output: %w", werr))
+			err = errors.Join(err, toStdout(werr))
 		}
 	}
 	if err != nil {
@@ -112,14 +133,10 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	return 0
 }
 
-// openLog opens the outputs of the section logging, before the engine reads the configuration, so that what the engine then
-// says is in them. What is wrong with the configuration is the engine's to tell.
-func (o *options) openLog(log *engineLog, stdout, stderr io.Writer) error {
-	tree, err := o.tree()
-	if err != nil {
-		return nil
-	}
-	if err := log.configure(tree.Root(), o.outputDir(tree), stdout, stderr); err != nil {
+// openLog opens the outputs of the section logging before the engine reads the configuration, so that what it then says is
+// in them.
+func (o *options) openLog(log *engineLog, tree *conf.Tree) error {
+	if err := log.configure(tree.Root(), o.outputDir(tree)); err != nil {
 		if o.strict {
 			return err
 		}

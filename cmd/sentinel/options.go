@@ -62,7 +62,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVarP(&o.logDir, "log-dir", "l", "", "write logs into this `FOLDER`")
 	f.StringVarP(&o.checksums, "checksums", "k", "", "verify checksums: all, none or auto (`MODE`)")
 	f.BoolVarP(&o.test, "test", "T", false, "test configuration and rules, then exit")
-	f.BoolVar(&o.analysis, "engine-analysis", false, "check the rules, then exit; the reports of Suricata's are not written yet")
+	f.BoolVar(&o.analysis, "engine-analysis", false, "check the rules, then exit")
+	f.MarkHidden("engine-analysis") // until its reports are written
 	f.CountVarP(&o.verbose, "verbose", "v", "say more; -vv and -vvv still more")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary")
@@ -114,8 +115,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	return o, nil
 }
 
-func usage(w io.Writer, o *options) {
-	fmt.Fprintf(w, `Sentinel %s - intrusion detection and prevention, with Suricata's rules and configuration
+func usage(w io.Writer, o *options) error {
+	_, err := fmt.Fprintf(w, `Sentinel %s - intrusion detection and prevention, with Suricata's rules and configuration
 
   sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
   sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
@@ -123,6 +124,7 @@ func usage(w io.Writer, o *options) {
 
 Options:
 %s`, sentinel.Version, o.flags.FlagUsagesWrapped(110))
+	return err
 }
 
 // library turns the command line into the library's options.
@@ -132,7 +134,7 @@ func (o *options) library(log *engineLog) (sentinel.Options, error) {
 		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
-			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]int64{o.errorTS, o.errorTC}, AlertQueue: o.alertQueue},
+			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]uint64{uint64(o.errorTS + 1), uint64(o.errorTC + 1)}, AlertQueue: o.alertQueue},
 	}
 	if o.checksums == "auto" {
 		opt.Checksums = ""
@@ -181,6 +183,20 @@ func (o *options) outputDir(t *conf.Tree) string {
 	return "."
 }
 
+// inline reports whether an interface that is captured from forwards what the engine lets pass: copy-mode ips.
+func (o *options) inline(t *conf.Tree) bool {
+	if o.afpacket == "" {
+		return false
+	}
+	for _, n := range t.Get("af-packet").Children() {
+		name := n.Get("interface").Str("")
+		if (o.afpacket == selectFirst || name == o.afpacket || name == "default") && n.Get("copy-mode").Str("") == "ips" {
+			return true
+		}
+	}
+	return false
+}
+
 // open opens what the command line says to read from.
 func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
 	filter, err := o.bpf(e)
@@ -213,6 +229,7 @@ func (o *options) openAFPacket(e *sentinel.Engine, filter *captureFilter) ([]cap
 		return nil, err
 	}
 	var all []capture.Source
+	e.SetInterfaces(names)
 	for i, name := range names {
 		opt, err := e.AFPacketOptions(name)
 		if err != nil {

@@ -67,7 +67,7 @@ func judge(t *testing.T, set *detect.Ruleset, pcap []byte) []uint64 {
 	}
 	a := &alerts{w: set.NewWorker(detect.NewShared(0))}
 	e, err := stream.New(stream.Config{Registry: app.NewRegistry(nil, nil), Root: tree.Root(), TCP: tcp.DefaultConfig(), Detection: true,
-		Simulate: stream.NoSimulate, Checksums: stream.ChecksumNone}, a)
+		Checksums: stream.ChecksumNone}, a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ func All() []detect.Keyword {
 		payload(),
 		[]detect.Keyword{
 			flow(), flowbits(), flowint(), xbits(), hostbits(), noalert(), alert(),
-			dsize(), urilen(), bsize(), absent(),
+			dsize(), TTL(), urilen(), bsize(), absent(),
 			appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
 			base64Decode(), base64Data(), configKeyword(),
 			threshold(), detectionFilter(), streamSize(), tag(), bypass(),

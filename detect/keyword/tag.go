@@ -7,6 +7,9 @@ import (
 	"sentinel/detect"
 )
 
+// maxTagged is how many packets a tag logs at most.
+const maxTagged = 256
+
 // tag logs the packets that follow an alert.
 func tag() detect.Keyword {
 	return detect.Keyword{Name: "tag", Doc: "tag a session or host", Flags: detect.IPOnlyOK, Setup: func(b *detect.Builder, v string) error {
@@ -14,7 +17,7 @@ func tag() detect.Keyword {
 		for i := range parts {
 			parts[i] = strings.TrimSpace(parts[i])
 		}
-		t := detect.Tag{Packets: true, Count: 5}
+		t := detect.Tag{Packets: true, Count: maxTagged}
 		switch parts[0] {
 		case "session":
 		case "host":
@@ -35,6 +38,7 @@ func tag() detect.Keyword {
 			switch parts[2] {
 			case "packets":
 				t.Packets = true
+				t.Count = min(t.Count, maxTagged)
 			case "seconds":
 				t.Seconds = true
 			case "bytes":

@@ -23,7 +23,7 @@ var matchers = sync.Pool{New: func() any {
 
 // pcrexform replaces the buffer by the first group of an expression.
 func pcrexform() Keyword {
-	return Keyword{Name: "pcrexform", Doc: "modify buffer via PCRE before inspection", Quoted: true, Setup: func(o string) (Transform, error) {
+	return Keyword{Name: "pcrexform", Doc: "modify buffer via PCRE before inspection", MustQuote: true, Setup: func(o string) (Transform, error) {
 		re, err := pcre.Compile(o, 0)
 		if err != nil {
 			return Transform{}, err

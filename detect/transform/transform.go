@@ -15,12 +15,13 @@ type Transform struct {
 
 // Keyword is a transform's keyword.
 type Keyword struct {
-	Name     string
-	Doc      string
-	Optional bool // the options may be missing
-	NoValue  bool
-	Quoted   bool // the options may be in quotes
-	Setup    func(options string) (Transform, error)
+	Name      string
+	Doc       string
+	Optional  bool // the options may be missing
+	NoValue   bool
+	Quoted    bool // the options may be in quotes
+	MustQuote bool // the options must be in quotes
+	Setup     func(options string) (Transform, error)
 }
 
 // All lists the transforms in the order of the user guide.
