@@ -332,7 +332,10 @@ func (c *compiler) distribute() {
 		if a.app != b.app {
 			return a.app < b.app
 		}
-		return !a.stream && b.stream
+		if a.stream != b.stream {
+			return b.stream
+		}
+		return !a.near && b.near
 	})
 	for _, k := range keys {
 		rs.payload = append(rs.payload, *sets[k])
@@ -386,11 +389,19 @@ func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, gro
 				continue
 			}
 			add := func(proto uint8, stream bool) {
-				k := payloadKey{proto, d, g, stream}
+				k := payloadKey{proto: proto, dir: d, app: g, stream: stream}
+				end := uint32(0)
+				if !stream {
+					end = packetReach(r)
+					k.near = end <= nearWindow
+				}
 				s := sets[k]
 				if s == nil {
 					s = &payloadSet{key: k, index: map[string]uint32{}}
 					sets[k] = s
+				}
+				if k.near {
+					s.reach = max(s.reach, int(end))
 				}
 				addPattern(s.index, &s.patterns, &s.hits, r.fast, r.num)
 			}

@@ -194,6 +194,9 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 		if cl.packet != nil && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
 			w.addJob(cl.packet, p.Payload)
 		}
+		if cl.near != nil && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
+			w.addJob(cl.near, p.Payload[:min(len(p.Payload), cl.near.reach)])
+		}
 		if tcp && cl.stream != nil {
 			if w.hasStream && len(w.streamData) > 0 {
 				w.addJob(cl.stream, w.streamData)

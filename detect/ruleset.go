@@ -126,11 +126,17 @@ type payloadKey struct {
 	dir    flow.Dir
 	app    uint8 // index of the application group; 0 = all others
 	stream bool  // for TCP: the reassembled stream
+	near   bool  // for packets: only patterns that end within the first nearWindow bytes
 }
+
+// nearWindow is where the patterns of near databases end at the latest. Most rules that want packets want the begin of
+// packets; only so much of a large payload is searched for them.
+const nearWindow = 256
 
 // payloadSet is one database of payload patterns.
 type payloadSet struct {
 	key      payloadKey
+	reach    int // with near: bytes of the payload that patterns can lie in
 	set      mpm.Set
 	patterns []mpm.Pattern
 	hits     [][]uint32

@@ -259,6 +259,7 @@ type class struct {
 	known   []uint64 // header predicates that were tried
 	holds   []uint64 // and their verdicts
 	packet  *payloadSet
+	near    *payloadSet
 	stream  *payloadSet
 	always  []uint32   // packet rules without fast pattern
 	direct  []weak     // rules with a weak fast pattern in a narrow window
@@ -368,6 +369,11 @@ func (w *Worker) class(k classKey) uint32 {
 		if i := rs.space.sets[pk]; i > 0 {
 			c.packet = &rs.payload[i-1]
 		}
+		pk.near = true
+		if i := rs.space.sets[pk]; i > 0 {
+			c.near = &rs.payload[i-1]
+		}
+		pk.near = false
 		if k.proto == protoTCP {
 			pk.stream = true
 			if i := rs.space.sets[pk]; i > 0 {

@@ -19,6 +19,28 @@ type weak struct {
 // weakWindow bounds the windows of weak patterns, in bytes.
 const weakWindow = 128
 
+// packetReach is how far into a packet's payload the rule's fast pattern can end: by its depth, or by dsize.
+func packetReach(r *compiled) uint32 {
+	c := r.fast.elem
+	end := ^uint32(0)
+	switch {
+	case c.Chop || c.Relative() || c.Offset.Var != "" || c.Depth.Var != "":
+	case c.StartsWith:
+		end = uint32(len(c.Data))
+	case c.HasDepth:
+		end = clip(uint64(max(c.Offset.N, 0)) + uint64(max(c.Depth.N, 0)))
+	}
+	if r.flags&hasDsize != 0 {
+		switch d := r.dsize; d.Mode {
+		case UintEqual, UintLess, UintLessEqual:
+			end = min(end, clip(d.Lo))
+		case UintRange:
+			end = min(end, clip(d.Hi))
+		}
+	}
+	return end
+}
+
 // weakOf returns the rule's weak pattern; ok is false if the pattern belongs into a pattern set.
 func weakOf(r *compiled, tcp bool) (x weak, ok bool) {
 	f := r.fast

@@ -68,8 +68,8 @@ type Settings struct {
 	// ID finds another protocol, for Result.Next; flow.ProtoUnknown when it is not built in or switched off.
 	ID func(name string) ProtoID
 	// Wants says what rules need that costs something: "ja3", "ja4", "file.magic".
-	Wants  func(what string) bool
-	Warn   func(format string, args ...any)
+	Wants func(what string) bool
+	Warn  func(format string, args ...any)
 	// Shared returns what all workers share under a name, made by the first that asks; nil = each worker has its own. It must
 	// be safe for concurrent use, and touched rarely.
 	Shared func(name string, make func() any) any
