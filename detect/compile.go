@@ -243,7 +243,7 @@ func (b *Builder) option(o *rules.Option) error {
 			f = 0
 		}
 		if k.Quoted {
-			f |= Quoted
+			f |= MaybeQuoted
 		}
 		if k.MustQuote {
 			f |= Quoted
@@ -312,6 +312,15 @@ func (b *Builder) value(o *rules.Option, f KeywordFlags) (string, error) {
 	}
 	v, neg, reason := o.Split(q, f&Negatable != 0)
 	if reason != "" {
+		// In the words that readers of logs know.
+		switch {
+		case strings.HasPrefix(reason, "unbalanced quotes"):
+			reason = "bad option value formatting (possible missing semicolon) for keyword " + o.Name + ": '" + o.Value + "'"
+		case strings.HasPrefix(reason, "the value must be double quoted"):
+			reason = "invalid formatting to " + o.Name + " keyword: value must be double quoted '" + o.Name + "'"
+		case strings.HasPrefix(reason, "the keyword does not take quotes"):
+			reason = "quotes on " + o.Name + " keyword that doesn't support them: '" + o.Name + "'"
+		}
 		return "", problem(reason)
 	}
 	b.Negated = neg

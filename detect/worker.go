@@ -84,6 +84,8 @@ type Worker struct {
 	streamData []byte
 	streamOff  uint64
 	hasStream  bool
+	moreStream []chunk // pieces of the stream behind gaps
+	rawBuf     []byte
 }
 
 // job is one buffer in the scanner's batch.
