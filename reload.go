@@ -252,6 +252,7 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
+		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
 		Features:           e.features(),
 	}

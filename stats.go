@@ -1,6 +1,7 @@
 package sentinel
 
 import (
+	"strings"
 	"time"
 
 	"sentinel/capture"
@@ -35,6 +36,9 @@ type counters struct {
 	accepted  counter.ID
 	blocked   counter.ID
 	rejected  counter.ID
+	replaced  counter.ID
+	dropped   [stream.DropReasonCount]counter.ID
+	bypassed  [2]counter.ID // packets, bytes
 }
 
 type appIDs struct{ flows, txs counter.ID }
@@ -125,7 +129,14 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	c.apps[0][flow.ProtoFailed].flows = sum("app_layer.flow.failed_tcp")
 	c.apps[1][flow.ProtoFailed].flows = sum("app_layer.flow.failed_udp")
 	c.pseudo = sum("tcp.pseudo")
-	c.accepted, c.blocked, c.rejected = sum("ips.accepted"), sum("ips.blocked"), sum("ips.rejected")
+	c.bypassed = [2]counter.ID{sum("flow_bypassed.local_pkts"), sum("flow_bypassed.local_bytes")}
+	if ips {
+		c.accepted, c.blocked, c.rejected = sum("ips.accepted"), sum("ips.blocked"), sum("ips.rejected")
+		c.replaced = sum("ips.replaced")
+		for r := stream.NotDropped + 1; r < stream.DropReasonCount; r++ {
+			c.dropped[r] = sum("ips.drop_reason." + strings.ReplaceAll(r.String(), " ", "_"))
+		}
+	}
 	c.gaps, c.panics = sum("sentinel.app_layer_gap"), sum("sentinel.caught_panics")
 	return c
 }
@@ -170,6 +181,23 @@ type publisher struct {
 	accepted  uint64
 	blocked   uint64
 	rejected  uint64
+	replaced  uint64
+	dropped   [stream.DropReasonCount]uint64
+}
+
+// judged counts what became of a frame.
+func (p *publisher) judged(u *stream.Unit) {
+	switch {
+	case u.Action&(stream.RejectSrc|stream.RejectDst) != 0:
+		p.rejected++
+	case u.Action&(stream.DropPacket|stream.DropFlow) != 0:
+		p.blocked++
+	case u.Has(stream.Modified):
+		p.replaced++
+	default:
+		p.accepted++
+	}
+	p.dropped[u.Reason]++
 }
 
 // publishEvery is the number of batches between two publications.
@@ -209,6 +237,8 @@ func (p *publisher) publish(w *worker, now bool) {
 	s.Put(c.pseudo, w.stream.Count[stream.CountPseudo])
 	s.Put(c.checksum, w.stream.Count[stream.CountBadChecksum])
 	s.Put(c.gaps, w.stream.Count[stream.CountAppGap])
+	s.Put(c.bypassed[0], w.stream.Count[stream.CountBypassed])
+	s.Put(c.bypassed[1], w.stream.Count[stream.CountBypassedBytes])
 	s.Put(c.panics, w.stream.Count[stream.CountPanics])
 	for t := range w.stream.Exceptions {
 		for a, n := range w.stream.Exceptions[t] {
@@ -238,6 +268,10 @@ func (p *publisher) publish(w *worker, now bool) {
 		s.Put(c.accepted, p.accepted)
 		s.Put(c.blocked, p.blocked)
 		s.Put(c.rejected, p.rejected)
+		s.Put(c.replaced, p.replaced)
+		for r := stream.NotDropped + 1; r < stream.DropReasonCount; r++ {
+			s.Put(c.dropped[r], p.dropped[r])
+		}
 	}
 	if p.source != nil {
 		p.captured(p.source.Stats())

@@ -153,7 +153,7 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 	w.streamData, w.streamOff, w.hasStream, w.moreStream = nil, 0, false, w.moreStream[:0]
 	if u.Flow != nil && p.Proto == protoTCP && inSession(u) {
 		w.streamData, w.streamOff, w.hasStream = w.raw(u)
-		if ssn := u.Session(); w.hasStream && ssn != nil && ssn.Stream[u.Dir].Regions > 1 {
+		if ssn := u.Session(); w.hasStream && ssn != nil && (ssn.Stream[u.Dir].Regions > 1 || u.Has(stream.EndOfFlow)) {
 			w.rawChunks(u)
 		}
 	}

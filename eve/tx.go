@@ -30,6 +30,9 @@ func (w *Worker) application(u *stream.Unit, s *stream.State) {
 	if !u.Has(stream.Pseudo) && !s.Updated(app.ToServer) && !s.Updated(app.ToClient) || s.Parser == nil || int(s.ID) >= len(o.masks) {
 		return
 	}
+	if u.Packet.Proto == protoTCP && !u.Has(stream.StreamEstablished) {
+		return
+	}
 	mask := o.masks[s.ID]
 	if mask == 0 && !o.anomalyApp {
 		return

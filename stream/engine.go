@@ -23,6 +23,8 @@ const (
 	CountPseudo
 	CountPanics
 	CountBadChecksum
+	CountBypassed // packets of flows that the engine bypasses by itself
+	CountBypassedBytes
 	CountCount
 )
 
@@ -250,7 +252,14 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 		return u
 	}
 	e.findFlow(u)
-	if u.Flow != nil {
+	if f := u.Flow; f != nil {
+		if f.State >= flow.LocalBypassed {
+			if f.State == flow.LocalBypassed {
+				e.Count[CountBypassed]++
+				e.Count[CountBypassedBytes] += uint64(len(p.Data))
+			}
+			return u
+		}
 		e.stateful(u)
 	}
 	e.run.Run(u)
@@ -302,17 +311,17 @@ func (e *Engine) account(u *Unit) {
 		u.Flags |= NoPayloadInspect
 	}
 	if f.Has(flow.ActionDrop) {
-		u.Drop(DropPacket, DropFlowDrop)
+		why := DropFlowDrop
+		if f.Has(flow.ExceptionDrop) {
+			why = DropExceptionFlow
+		}
+		u.Drop(DropPacket, why)
 	}
 }
 
 // stateful runs TCP tracking or the datagram's parser.
 func (e *Engine) stateful(u *Unit) {
 	f := u.Flow
-	if f.State == flow.LocalBypassed || f.State == flow.CaptureBypassed {
-		u.Flags |= NoPacketInspect | NoPayloadInspect
-		return
-	}
 	switch {
 	case u.Packet.Is(decode.HasTCP) && f.Proto == protoTCP:
 		e.track(u)
@@ -352,7 +361,6 @@ func (e *Engine) flush(u *Unit) {
 	}
 	if opaque {
 		f.Flags |= flow.NoPayloadInspect
-		u.Flags |= NoPayloadInspect
 	}
 }
 
@@ -360,7 +368,7 @@ func (e *Engine) flush(u *Unit) {
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
-	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | extra}
+	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | extra}
 	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
@@ -406,6 +414,14 @@ func pseudoPacket(p *decode.Packet, f *flow.Flow, d flow.Dir, now int64) {
 func (e *Engine) done(u *Unit) {
 	f := u.Flow
 	if f == nil {
+		return
+	}
+	if u.Action&BypassFlow != 0 && !u.Has(Pseudo) {
+		e.bypassFlow(f)
+	}
+	if f.State >= flow.LocalBypassed && !u.Has(Pseudo) {
+		e.leave(f)
+		e.layer.scratch.Reset()
 		return
 	}
 	if u.tcp.Flow != nil && f.TCP != 0 { // not for an ICMP error that belongs to the flow
@@ -458,12 +474,20 @@ func (e *Engine) swapped(c *tcp.Context) {
 	}
 }
 
-func (e *Engine) bypass(c *tcp.Context) { e.bypassFlow(c.Flow) }
-
-// bypassFlow stops looking at a flow; its packets are still counted.
+// bypassFlow stops looking at a flow from the next packet on; its packets are still counted.
 func (e *Engine) bypassFlow(f *flow.Flow) {
-	f.State = flow.LocalBypassed
-	f.Flags |= flow.NoPacketInspect | flow.NoPayloadInspect
+	if f.State < flow.LocalBypassed {
+		f.State = flow.LocalBypassed
+	}
+}
+
+// leave gives back what is kept of a flow that is bypassed from now on.
+func (e *Engine) leave(f *flow.Flow) {
+	if f.AppState != 0 {
+		e.freeState(f, e.states[f.AppState])
+		f.AppState = 0
+	}
+	e.tracker.Drop(f)
 }
 
 // Expire ends flows that have timed out, at most max of them. It returns how many.
@@ -533,7 +557,7 @@ func (e *Engine) finish(f *flow.Flow) {
 		d := flow.Dir(d)
 		u, p := &e.endUnit, &e.endPkt
 		pseudoPacket(p, f, d, e.now)
-		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | EndOfFlow}
+		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | EndOfFlow}
 		if f.Has(flow.NoPacketInspect) {
 			u.Flags |= NoPacketInspect
 		}

@@ -421,8 +421,15 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 				f.Flags |= flow.NoPayloadInspect
 			}
 		}
+		if r.Flags&app.NoPayload != 0 && !f.Has(flow.NoPayloadInspect) {
+			f.Flags |= flow.NoPayloadInspect
+			if tcpFlow {
+				e.tracker.DisableRaw(f, flow.ToServer)
+				e.tracker.DisableRaw(f, flow.ToClient)
+			}
+		}
 		if r.Flags&app.BypassFlow != 0 {
-			e.bypass(c)
+			e.tracker.BypassSession(f)
 		}
 	}
 	if r.Next != 0 || r.NextAny {

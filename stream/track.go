@@ -37,14 +37,14 @@ func (e *Engine) track(u *Unit) {
 	if o.NoPayload {
 		u.Flags |= NoPayloadInspect | BadStream
 	}
+	if o.Exceptions != 0 {
+		e.exceptions(u, o.Exceptions)
+	}
 	switch o.Drop {
 	case tcp.DropError:
 		u.Drop(DropPacket, DropStreamError)
 	case tcp.DropUrgent:
 		u.Drop(DropPacket, DropStreamUrgent)
-	}
-	if o.Exceptions != 0 {
-		e.exceptions(u, o.Exceptions)
 	}
 	if o.Bypass {
 		u.Bypassable = true

@@ -53,24 +53,24 @@ const (
 	DropDefragMemcap
 	DropFlowMemcap
 	DropFlowDrop
+	DropExceptionFlow // the flow was dropped by an exception policy
 	DropAppError
+	DropAppMemcap
+	DropRules
+	DropThreshold
 	DropStreamError
 	DropStreamMemcap
 	DropStreamMidstream
 	DropStreamReassembly
 	DropStreamUrgent
-	DropRules
-	DropThreshold
 	DropNFQ
-	DropDefault // exception policy of the master switch
-	DropStreamPreHook
 	DropInnerPacket
 	DropReasonCount
 )
 
 var dropNames = [DropReasonCount]string{"", "decode error", "defrag error", "defrag memcap", "flow memcap", "flow drop",
-	"applayer error", "stream error", "stream memcap", "stream midstream", "stream reassembly", "stream urgent",
-	"rules", "threshold detection_filter", "nfq error", "default packet policy", "pre stream hook", "tunnel packet drop"}
+	"exception policy flow drop", "applayer error", "applayer memcap", "rules", "threshold detection_filter", "stream error",
+	"stream memcap", "stream midstream", "stream reassembly", "stream urgent", "nfq error", "tunnel packet drop"}
 
 func (r DropReason) String() string { return dropNames[r] }
 

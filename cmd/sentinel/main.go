@@ -62,11 +62,7 @@ func finish(err error, stderr io.Writer) int {
 
 // engine runs the engine as the options say.
 func (o *options) engine(stdout, stderr io.Writer) int {
-	messages := stdout
-	if o.dumpConfig { // standard output is the configuration's
-		messages = stderr
-	}
-	log := newLog(o, messages, stderr)
+	log := newLog(o, stdout, stderr)
 	defer log.close()
 	opt, err := o.library(log)
 	if err != nil {
@@ -74,7 +70,14 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	// What is wrong with the configuration is the engine's to tell.
 	if tree, err := o.tree(); err == nil {
-		opt.IPS = opt.IPS || o.inline(tree)
+		if o.inline(tree) {
+			opt.IPS = true
+			// The directions of a flow come in on two interfaces: they must be one flow, and of one worker.
+			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")
+			if opt.RunMode == "" || opt.RunMode == "workers" {
+				opt.RunMode = "autofp"
+			}
+		}
 		if err := o.openLog(log, tree); err != nil {
 			return log.fatal(err)
 		}
@@ -84,9 +87,6 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		return log.fatal(err)
 	}
 	e.ReportLoaded()
-	if o.dumpConfig {
-		return finish(errors.Join(toStdout(e.Config().Dump(stdout)), e.Close()), stderr)
-	}
 	if o.analysis {
 		log.say(levelWarning, "sentinel", "the reports of --engine-analysis are not written yet: the rules were checked only")
 		if err := e.Close(); err != nil {

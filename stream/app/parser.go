@@ -43,12 +43,13 @@ type ResultFlags uint8
 
 // The requests of a parser.
 const (
-	NoInspect    ResultFlags = 1 << iota // payload is opaque from here (encrypted): rules on payload stop
+	NoInspect    ResultFlags = 1 << iota // payload is opaque from here (encrypted): rules on payload stop, the parser is done
 	NoReassembly                         // no more data is wanted; streams are not reassembled any more
 	BypassFlow                           // the flow need not be looked at any more
 	TriggerRaw                           // rules should see the raw stream of this direction now
 	SwapDir                              // client and server are the other way round
 	EndOfMessage                         // as TriggerRaw, for both directions
+	NoPayload                            // rules on payload stop, as with NoInspect, but the parser goes on
 )
 
 // Result is what became of an Input.
