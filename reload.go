@@ -183,6 +183,10 @@ func (e *Engine) load() error {
 			fatal = append(fatal, fmt.Errorf("Error loading %s configuration from %s", f.what, f.path))
 		}
 	}
+	cfg.Reputation, errs = e.reputation()
+	for _, err := range errs {
+		e.log.Error().Str("module", "reputation").Msg(err.Error())
+	}
 	e.gen++
 	cfg.Generation = e.gen
 	rs, refused := detect.Compile(cfg.Config, list)

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"sentinel/detect/iprep"
 	"sentinel/detect/mpm"
 	"sentinel/rules"
 	"sentinel/stream/app"
@@ -15,6 +16,7 @@ type Config struct {
 	Classes    *Classes    // classification.config; nil = none
 	References *References // reference.config; nil = none
 	Thresholds []ThresholdLine
+	Reputation *iprep.Table // of addresses, for iprep; nil = none
 
 	Engine mpm.Engine // nil = no prefilter: every rule is tried (tests, the plain path)
 	Cache  *mpm.Cache
