@@ -187,6 +187,8 @@ func (e *Engine) load() error {
 	for _, err := range errs {
 		e.log.Error().Str("module", "reputation").Msg(err.Error())
 	}
+	cfg.Datasets = e.datasets
+	e.datasets.Forget()
 	e.gen++
 	cfg.Generation = e.gen
 	rs, refused := detect.Compile(cfg.Config, list)
@@ -200,6 +202,9 @@ func (e *Engine) load() error {
 	l.Skipped = rs.Skipped
 	for _, err := range rs.Warnings {
 		e.sayOfRule(e.log.Warn(), refusal(err))
+	}
+	for _, text := range rs.Notes {
+		e.log.Log().Str("module", "detect-dataset").Msg(text)
 	}
 	for _, err := range rs.Why {
 		e.sayOfRule(e.log.Info(), refusal(err))

@@ -31,6 +31,7 @@ import (
 
 	"sentinel/capture"
 	"sentinel/detect"
+	"sentinel/detect/dataset"
 	"sentinel/etc"
 	"sentinel/eve"
 	"sentinel/internal/conf"
@@ -99,6 +100,7 @@ type Engine struct {
 	ruleset  atomic.Pointer[detect.Ruleset]
 	shared   *detect.Shared
 	names    *detect.Names
+	datasets *dataset.Sets
 	expect   *stream.Expectations
 	states   sync.Map // what protocols share among workers, by name
 	out      *eve.Output
@@ -146,6 +148,9 @@ func New(o Options) (*Engine, error) {
 	if e.detects {
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		for _, err := range e.openDatasets() {
+			e.log.Error().Str("module", "datasets").Msg(err.Error())
+		}
 		if err := e.load(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
@@ -476,6 +481,9 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.stopStats()
 	err := e.out.Close()
+	if e.datasets != nil {
+		err = errors.Join(err, e.datasets.Save())
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range e.workers {

@@ -206,6 +206,9 @@ func (c *compiler) buildDir(r *rules.Rule, swapped bool) (*built, bool, error) {
 	return &built{r: x, b: b, head: c.heads[0]}, false, nil
 }
 
+// Note says something about the rule that is no complaint.
+func (b *Builder) Note(text string) { b.c.rs.Notes = append(b.c.rs.Notes, text) }
+
 // Skip notes why the rule is not for this engine, and returns ErrSkip.
 func (b *Builder) Skip(why string) error {
 	b.c.why = why

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"sentinel/detect/dataset"
 	"sentinel/detect/iprep"
 	"sentinel/detect/mpm"
 	"sentinel/rules"
@@ -16,7 +17,8 @@ type Config struct {
 	Classes    *Classes    // classification.config; nil = none
 	References *References // reference.config; nil = none
 	Thresholds []ThresholdLine
-	Reputation *iprep.Table // of addresses, for iprep; nil = none
+	Datasets   *dataset.Sets // of dataset and datarep; shared across reloads
+	Reputation *iprep.Table  // of addresses, for iprep; nil = none
 
 	Engine mpm.Engine // nil = no prefilter: every rule is tried (tests, the plain path)
 	Cache  *mpm.Cache

@@ -17,6 +17,7 @@ type Ruleset struct {
 	Failed      map[string]int // those by keyword
 	Warnings    []error
 	Why         []error // why rules were skipped
+	Notes       []string
 	Names       *Names
 
 	cfg   Config
