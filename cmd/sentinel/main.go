@@ -87,6 +87,13 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		return log.fatal(err)
 	}
 	e.ReportLoaded()
+	if o.analysis {
+		log.say(levelWarning, "sentinel", "the reports of --engine-analysis are not written yet: the rules were checked only")
+		if err := e.Close(); err != nil {
+			return log.fatal(err)
+		}
+		return 0
+	}
 	if o.test {
 		if err := e.Close(); err != nil {
 			return log.fatal(err)

@@ -37,7 +37,6 @@ var notYet = []struct {
 	{name: "list-rule-protos"},
 	{name: "list-app-layer-frames"},
 	{name: "list-unittests"},
-	{name: "engine-analysis"},
 	{name: "daemon", short: "D", instead: "let the service manager run it in the background"},
 	{name: "pidfile", value: '=', instead: "let the service manager keep track of it"},
 	{name: "disable-hashing"},
