@@ -32,6 +32,7 @@ type worker struct {
 	count  uint64 // frames, for pcap_cnt
 	pub    publisher
 	panics map[string]int
+	tally  tally
 
 	events decode.EventCounts
 
@@ -54,7 +55,7 @@ func (s *span) add(o span) {
 const expireBatch = 256
 
 func (e *Engine) newWorker(id int) (*worker, error) {
-	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}}
+	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{}}
 	cfg := e.streamConfig()
 	cfg.Flow.Worker = uint8(id)
 	var err error
@@ -95,6 +96,9 @@ func (w *worker) Run(u *stream.Unit) {
 	var alerts []detect.Alert
 	if w.detect != nil {
 		alerts = w.detect.Inspect(u)
+		if len(alerts) > 0 {
+			w.tally.add(alerts)
+		}
 	}
 	w.out.Packet(u, alerts)
 }
@@ -294,3 +298,6 @@ func (w *worker) free() {
 		w.rules = nil
 	}
 }
+
+// alerts says how often each rule has alerted.
+func (w *worker) alerts() tally { return w.tally }
