@@ -315,11 +315,13 @@ func (w *worker) work(in *ring, wg *sync.WaitGroup) {
 
 // share runs the packets of a share that are this worker's.
 func (w *worker) share(s *share) {
+	w.pulse.begin()
 	w.adopt()
 	for i := 0; i < s.n; {
 		i = w.runShare(s, i)
 	}
 	w.tidy()
+	w.pulse.end()
 	l := s.loan
 	if l.pending.Add(-1) == 0 {
 		l.done <- struct{}{}

@@ -81,7 +81,8 @@ type Options struct {
 	Log zerolog.Logger
 	// ConfigErrors are not fatal unless Strict: they are logged.
 
-	more []*app.Protocol // besides those that are built in, for tests
+	more  []*app.Protocol // besides those that are built in, for tests
+	stall time.Duration   // instead of stallLimit, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -368,7 +369,7 @@ func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error
 			errs[i] = w.read(ctx, sources[i])
 		}()
 	}
-	wg.Wait()
+	e.watched(workers, wg.Wait)
 	return errors.Join(errs...)
 }
 
@@ -443,11 +444,13 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 			errs[i] = r.run(ctx)
 		}()
 	}
-	read.Wait()
-	for _, r := range rings {
-		close(r.shares)
-	}
-	work.Wait()
+	e.watched(workers, func() {
+		read.Wait()
+		for _, r := range rings {
+			close(r.shares)
+		}
+		work.Wait()
+	})
 	return errors.Join(errs...)
 }
 
