@@ -30,6 +30,7 @@ import (
 
 	"sentinel/capture"
 	"sentinel/detect"
+	"sentinel/detect/dataset"
 	"sentinel/etc"
 	"sentinel/eve"
 	"sentinel/internal/conf"
@@ -58,6 +59,9 @@ type Options struct {
 	NoDetection   bool     // no rules are run
 	// Strict makes every error in rules or configuration an error of New (--init-errors-fatal).
 	Strict bool
+	// Test makes errors in the classification, reference and threshold files errors of New (-T); otherwise their lines
+	// that are wrong are left out.
+	Test bool
 	// StrictKeywords makes errors of these keywords fatal where the rule would be refused ("all" = every keyword).
 	StrictKeywords string
 
@@ -98,6 +102,7 @@ type Engine struct {
 	ruleset  atomic.Pointer[detect.Ruleset]
 	shared   *detect.Shared
 	names    *detect.Names
+	datasets *dataset.Sets
 	expect   *stream.Expectations
 	states   sync.Map // what protocols share among workers, by name
 	out      *eve.Output
@@ -144,10 +149,13 @@ func New(o Options) (*Engine, error) {
 	}); err != nil {
 		return nil, err
 	}
-	e.out.SetEngines(e.engines)
 	if e.detects {
+		e.out.SetEngines(e.engines)
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		for _, err := range e.openDatasets() {
+			e.log.Error().Str("module", "datasets").Msg(err.Error())
+		}
 		if err := e.load(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
@@ -248,6 +256,9 @@ func (e *Engine) streamConfig() stream.Config {
 		Simulate:  e.opt.Simulate,
 		Expect:    e.expect,
 		Checksums: stream.Checksums(s.checksum),
+	}
+	if _, depth, own, err := eve.FileStoreConfig(e.tree.Root(), uint64(s.tcp.Depth)); err == nil && own {
+		c.StoreDepth = depth
 	}
 	c.Flow.Seed = e.seed
 	c.TCP.DetectOff = !e.detects
@@ -506,6 +517,9 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.stopStats()
 	err := e.out.Close()
+	if e.datasets != nil {
+		err = errors.Join(err, e.datasets.Save())
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range e.workers {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,8 @@ type settings struct {
 	sessionMemcap stream.Policy
 	reassembly    stream.Policy
 	midstream     stream.Policy
+	perAppErrors  bool           // stats.exception-policy.per-app-proto-errors
+	actionOrder   []rules.Action // nil = the usual one
 
 	maxPending int
 	runmode    string
@@ -84,6 +87,29 @@ func (r *reader) int(path string, def, low, high int64) int64 {
 	return v
 }
 
+// actionOrder reads action-order: all four kinds, each once.
+func (r *reader) actionOrder() []rules.Action {
+	n := r.root.Get("action-order")
+	if !n.Exists() {
+		return nil
+	}
+	known := map[string]rules.Action{"pass": rules.Pass, "drop": rules.Drop, "reject": rules.Reject, "alert": rules.Alert}
+	var order []rules.Action
+	for _, s := range n.Strings() {
+		a, ok := known[s]
+		if !ok || slices.Contains(order, a) {
+			order = nil
+			break
+		}
+		order = append(order, a)
+	}
+	if len(order) != len(known) {
+		r.errs = append(r.errs, fmt.Errorf("%s: action-order: name each of pass, drop, reject and alert once", n.Pos()))
+		return nil
+	}
+	return order
+}
+
 func (r *reader) bool(path string, def bool) bool { return r.root.Get(path).Bool(def) }
 
 func (r *reader) policy(path string, def stream.Policy) stream.Policy {
@@ -109,6 +135,8 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.readTCP(r, ips)
 	s.readDefrag(r)
 	s.readVars(r)
+	s.actionOrder = r.actionOrder()
+	s.perAppErrors = r.bool("stats.exception-policy.per-app-proto-errors", false)
 	s.maxPending = int(r.int("max-pending-packets", 1024, 1, 65535))
 	s.runmode = root.Get("runmode").Str("")
 	s.logDir = root.Get("default-log-dir").Str("")
@@ -232,18 +260,19 @@ func (s *settings) readMidstream(r *reader, ips bool) {
 	if !n.Exists() && s.masterSet {
 		p = s.masterRaw
 	}
+	given := n.Exists() && p != stream.Auto
 	if p == stream.Auto {
 		p = stream.Ignore
 		if ips && !picksUp {
 			p = stream.DropWholeFlow
 		}
-	} else if n.Exists() && picksUp && p != stream.Ignore && p != stream.PassWholeFlow {
+	}
+	switch {
+	case given && picksUp && p != stream.Ignore && p != stream.PassWholeFlow:
 		r.errs = append(r.errs, fmt.Errorf("%s: %s: %q is not a valid exception policy when midstream is enabled: use pass-flow or ignore", n.Pos(), path, n.Str("")))
-	}
-	if n.Exists() && !ips && p == stream.DropWholeFlow {
+	case given && !ips && p == stream.DropWholeFlow:
 		r.errs = append(r.errs, fmt.Errorf("%s: %s: %q is not a valid exception policy in IDS mode", n.Pos(), path, n.Str("")))
-	}
-	if p == stream.PassThisPacket || p == stream.DropThisPacket {
+	case p == stream.PassThisPacket || p == stream.DropThisPacket:
 		r.errs = append(r.errs, fmt.Errorf("%s: %s: %s is not valid for this exception policy: it decides about flows", r.root.Pos(), path, p))
 	}
 	s.midstream = p

@@ -1,6 +1,7 @@
 package sentinel
 
 import (
+	"strings"
 	"time"
 
 	"sentinel/capture"
@@ -24,7 +25,8 @@ type counters struct {
 	detect    [detect.CountCounters]counter.ID
 	exception [stream.TargetCount][stream.Auto + 1]counter.ID
 	apps      [2][]appIDs
-	errors    [][]counter.ID
+	errors    [2][][]counter.ID
+	appErrors [2][]counter.ID // app_layer.error.PROTOCOL.exception_policy.POLICY, of the policy in force
 	capture   captureIDs
 	frag      [9]counter.ID
 	avgSize   counter.ID
@@ -35,6 +37,9 @@ type counters struct {
 	accepted  counter.ID
 	blocked   counter.ID
 	rejected  counter.ID
+	replaced  counter.ID
+	dropped   [stream.DropReasonCount]counter.ID
+	bypassed  [2]counter.ID // packets, bytes
 }
 
 type appIDs struct{ flows, txs counter.ID }
@@ -102,7 +107,14 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	}
 	n := reg.Len()
 	c.apps[0], c.apps[1] = make([]appIDs, n), make([]appIDs, n)
-	c.errors = make([][]counter.ID, n)
+	errorPolicy := set.policies()[stream.TargetAppError]
+	perApp := set.perAppErrors && errorPolicy.Counted(stream.TargetAppError, ips, set.tcp.Midstream)
+	for over := range c.errors {
+		c.errors[over] = make([][]counter.ID, n)
+		if perApp {
+			c.appErrors[over] = make([]counter.ID, n)
+		}
+	}
 	for id := flow.ProtoFirst; int(id) < n; id++ {
 		p := reg.ByID(id)
 		for over, suffix := range []string{"_tcp", "_udp"} {
@@ -115,9 +127,21 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 				name += suffix
 			}
 			c.apps[over][id] = appIDs{sum("app_layer.flow." + name), sum("app_layer.tx." + name)}
-			if c.errors[id] == nil {
-				for _, kind := range stream.ErrorNames {
-					c.errors[id] = append(c.errors[id], sum("app_layer.error."+name+"."+kind))
+			for k, kind := range stream.ErrorNames {
+				var x counter.ID
+				if bit == app.TCP || k != stream.ErrorGap { // datagrams have no gaps
+					x = sum("app_layer.error." + name + "." + kind)
+				}
+				c.errors[over][id] = append(c.errors[over][id], x)
+			}
+			if perApp {
+				for x := stream.DropThisPacket; x < stream.Auto; x++ {
+					if x.Counted(stream.TargetAppError, ips, set.tcp.Midstream) {
+						n := sum("app_layer.error." + name + ".exception_policy." + x.String())
+						if x == errorPolicy {
+							c.appErrors[over][id] = n
+						}
+					}
 				}
 			}
 		}
@@ -125,7 +149,14 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	c.apps[0][flow.ProtoFailed].flows = sum("app_layer.flow.failed_tcp")
 	c.apps[1][flow.ProtoFailed].flows = sum("app_layer.flow.failed_udp")
 	c.pseudo = sum("tcp.pseudo")
-	c.accepted, c.blocked, c.rejected = sum("ips.accepted"), sum("ips.blocked"), sum("ips.rejected")
+	c.bypassed = [2]counter.ID{sum("flow_bypassed.local_pkts"), sum("flow_bypassed.local_bytes")}
+	if ips {
+		c.accepted, c.blocked, c.rejected = sum("ips.accepted"), sum("ips.blocked"), sum("ips.rejected")
+		c.replaced = sum("ips.replaced")
+		for r := stream.NotDropped + 1; r < stream.DropReasonCount; r++ {
+			c.dropped[r] = sum("ips.drop_reason." + strings.ReplaceAll(r.String(), " ", "_"))
+		}
+	}
 	c.gaps, c.panics = sum("sentinel.app_layer_gap"), sum("sentinel.caught_panics")
 	return c
 }
@@ -170,7 +201,24 @@ type publisher struct {
 	accepted  uint64
 	blocked   uint64
 	rejected  uint64
+	replaced  uint64
 	panics    uint64 // of a receiver
+	dropped   [stream.DropReasonCount]uint64
+}
+
+// judged counts what became of a frame.
+func (p *publisher) judged(u *stream.Unit) {
+	switch {
+	case u.Action&(stream.RejectSrc|stream.RejectDst) != 0:
+		p.rejected++
+	case u.Action&(stream.DropPacket|stream.DropFlow) != 0:
+		p.blocked++
+	case u.Has(stream.Modified):
+		p.replaced++
+	default:
+		p.accepted++
+	}
+	p.dropped[u.Reason]++
 }
 
 // publishEvery is the number of batches between two publications.
@@ -210,6 +258,8 @@ func (p *publisher) publish(w *worker, now bool) {
 	s.Put(c.pseudo, w.stream.Count[stream.CountPseudo])
 	s.Put(c.checksum, w.stream.Count[stream.CountBadChecksum])
 	s.Put(c.gaps, w.stream.Count[stream.CountAppGap])
+	s.Put(c.bypassed[0], w.stream.Count[stream.CountBypassed])
+	s.Put(c.bypassed[1], w.stream.Count[stream.CountBypassedBytes])
 	s.Put(c.panics, w.stream.Count[stream.CountPanics])
 	for t := range w.stream.Exceptions {
 		for a, n := range w.stream.Exceptions[t] {
@@ -218,15 +268,18 @@ func (p *publisher) publish(w *worker, now bool) {
 			}
 		}
 	}
-	for id := range c.errors {
+	for id := range c.apps[0] {
 		for over := range c.apps {
 			flows, txs := w.stream.Flows(over, app.ProtoID(id))
 			s.Put(c.apps[over][id].flows, flows)
 			s.Put(c.apps[over][id].txs, txs)
-		}
-		for k, n := range w.stream.Errors(app.ProtoID(id)) {
-			if n != 0 {
-				s.Put(c.errors[id][k], n)
+			for k, n := range w.stream.Errors(over, app.ProtoID(id)) {
+				if n != 0 {
+					s.Put(c.errors[over][id][k], n)
+				}
+			}
+			if n := w.stream.AppErrors(over, app.ProtoID(id)); n != 0 && c.appErrors[over] != nil {
+				s.Put(c.appErrors[over][id], n)
 			}
 		}
 	}
@@ -239,6 +292,10 @@ func (p *publisher) publish(w *worker, now bool) {
 		s.Put(c.accepted, p.accepted)
 		s.Put(c.blocked, p.blocked)
 		s.Put(c.rejected, p.rejected)
+		s.Put(c.replaced, p.replaced)
+		for r := stream.NotDropped + 1; r < stream.DropReasonCount; r++ {
+			s.Put(c.dropped[r], p.dropped[r])
+		}
 	}
 	if p.source != nil {
 		p.captured(p.source.Stats())

@@ -45,7 +45,7 @@ func (s *Summary) PacketRate() float64 {
 	return float64(s.Packets) / s.Took.Seconds()
 }
 
-// Summary returns what was seen so far. The engine must be idle: before Run or Inject, or after they returned.
+// Summary returns what was seen. The engine must be idle: after Run has returned, or after Close for injected packets.
 func (e *Engine) Summary() Summary {
 	s := Summary{Took: time.Since(e.started), LogDir: e.LogDir()}
 	c := e.Counters()

@@ -253,20 +253,18 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
 		acts |= u.Action
+		if i == 0 {
+			w.pub.judged(u)
+		}
 	}
-	w.verdict(f, acts)
-}
-
-// verdict turns actions into what the source is to do with the frame.
-func (w *worker) verdict(f *capture.Frame, acts stream.Action) {
-	if acts&(stream.DropPacket|stream.DropFlow|stream.RejectSrc|stream.RejectDst) != 0 && w.e.ips {
+	if acts&dropping != 0 && w.e.ips {
 		f.Verdict = capture.Drop
 		w.dropped++
-		w.pub.blocked++
-		return
 	}
-	w.pub.accepted++
 }
+
+// dropping are the actions that keep a packet from going on.
+const dropping = stream.DropPacket | stream.DropFlow | stream.RejectSrc | stream.RejectDst
 
 // idle does what is due when no packet comes.
 func (w *worker) idle(now int64) {

@@ -151,9 +151,12 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 	if !pseudo {
 		m |= maskReal
 	}
-	w.streamData, w.streamOff, w.hasStream = nil, 0, false
+	w.streamData, w.streamOff, w.hasStream, w.moreStream = nil, 0, false, w.moreStream[:0]
 	if u.Flow != nil && p.Proto == protoTCP && inSession(u) {
 		w.streamData, w.streamOff, w.hasStream = w.raw(u)
+		if ssn := u.Session(); w.hasStream && ssn != nil && (ssn.Stream[u.Dir].Regions > 1 || u.Has(stream.EndOfFlow)) {
+			w.rawChunks(u)
+		}
 	}
 	if !u.Has(stream.NoPayloadInspect) && len(p.Payload) > 0 || w.hasStream {
 		m |= maskPayload
@@ -175,6 +178,24 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 		m |= maskFlow
 	}
 	return m
+}
+
+// maxRawChunks bounds the pieces of stream that lie between gaps.
+const maxRawChunks = 64
+
+// rawChunks keeps the pieces of the stream behind its gaps. They are copied: each is lent until the next is asked for.
+func (w *Worker) rawChunks(u *stream.Unit) {
+	w.rawBuf = append(w.rawBuf[:0], w.streamData...)
+	w.streamData = w.rawBuf[:len(w.rawBuf):len(w.rawBuf)]
+	for range maxRawChunks {
+		b, off, ok := u.RawNext()
+		if !ok {
+			return
+		}
+		n := len(w.rawBuf)
+		w.rawBuf = append(w.rawBuf, b...)
+		w.moreStream = append(w.moreStream, chunk{data: w.rawBuf[n:len(w.rawBuf):len(w.rawBuf)], offset: off})
+	}
 }
 
 // candidate adds a rule to those that will be tried, once.
@@ -201,6 +222,9 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 		if tcp && cl.stream != nil {
 			if w.hasStream && len(w.streamData) > 0 {
 				w.addJob(cl.stream, w.streamData)
+			}
+			for i := range w.moreStream {
+				w.addJob(cl.stream, w.moreStream[i].data)
 			}
 			if !u.Has(stream.InStream) && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
 				w.addJob(cl.stream, p.Payload)
@@ -313,7 +337,15 @@ func (w *Worker) onStream(u *stream.Unit, p *program) bool {
 	if u.Has(stream.EndOfFlow) {
 		flags |= chain.End
 	}
-	return p.match(&w.ctx, w.streamData, w.streamOff, flags)
+	if p.match(&w.ctx, w.streamData, w.streamOff, flags) {
+		return true
+	}
+	for i := range w.moreStream {
+		if x := &w.moreStream[i]; p.match(&w.ctx, x.data, x.offset, flags) {
+			return true
+		}
+	}
+	return false
 }
 
 // onPacket looks at the packet's payload.
@@ -414,5 +446,8 @@ func (w *Worker) cleanUp() {
 	}
 	w.bodies = w.bodies[:0]
 	w.scratch.Reset()
+	if cap(w.work) > 1<<20 {
+		w.work = nil
+	}
 	w.work = w.work[:0]
 }

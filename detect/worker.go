@@ -72,7 +72,8 @@ type Worker struct {
 	txRuns      []txRun
 	bodies      []*file.Stream // whose windows were handed out
 	scratch     app.Scratch
-	work        []byte // transforms
+	values      []uint64 // of the number under inspection
+	work        []byte   // transforms
 	pktVars     []PacketVar
 	captured    []chain.Captured // by the rule under judgement
 	cut         [2]bool          // by direction: the stream's depth is reached
@@ -84,6 +85,8 @@ type Worker struct {
 	streamData []byte
 	streamOff  uint64
 	hasStream  bool
+	moreStream []chunk // pieces of the stream behind gaps
+	rawBuf     []byte
 }
 
 // job is one buffer in the scanner's batch.

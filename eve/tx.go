@@ -30,6 +30,9 @@ func (w *Worker) application(u *stream.Unit, s *stream.State) {
 	if !u.Has(stream.Pseudo) && !s.Updated(app.ToServer) && !s.Updated(app.ToClient) || s.Parser == nil || int(s.ID) >= len(o.masks) {
 		return
 	}
+	if u.Packet.Proto == protoTCP && !u.Has(stream.StreamEstablished) {
+		return
+	}
 	mask := o.masks[s.ID]
 	if mask == 0 && !o.anomalyApp {
 		return
@@ -87,6 +90,9 @@ func towards(d direction, u *stream.Unit, tx *app.Tx) direction {
 func (w *Worker) tx(u *stream.Unit, s *stream.State, l *txLogger, t app.Transaction, tx *app.Tx) {
 	lay := &w.o.layouts[s.ID]
 	dir := towards(lay.dir, u, tx)
+	if l.flags&app.LogAsFlow != 0 {
+		dir = asFlow
+	}
 	b := &w.b
 	opt := &w.logOpt
 	for part := 0; part < maxParts; part++ {

@@ -23,12 +23,15 @@ const (
 	CountPseudo
 	CountPanics
 	CountBadChecksum
+	CountBypassed // packets of flows that the engine bypasses by itself
+	CountBypassedBytes
 	CountCount
 )
 
+// The kinds of errors of a parser.
 const (
 	errorParser = iota
-	errorGap
+	ErrorGap
 	errorInternal
 	errorAlloc
 	errorCount
@@ -63,7 +66,8 @@ type Engine struct {
 	recycle   func(*file.File)
 	flows     [2][]uint64 // by transport, protocol: flows
 	txs       [2][]uint64
-	errors    [][errorCount]uint64
+	errors    [2][][errorCount]uint64
+	appErrors [2][]uint64 // by transport, protocol: errors that the policy was applied to
 	fileWants file.Flags
 
 	unit      Unit
@@ -96,11 +100,11 @@ func New(cfg Config, run Runner) (*Engine, error) {
 		depths:    make([]int64, n),
 		logMask:   make([]uint32, n),
 		states:    make([]*State, 1),
-		errors:    make([][errorCount]uint64, n),
 		fileWants: cfg.Files,
 	}
 	for i := range e.flows {
 		e.flows[i], e.txs[i] = make([]uint64, n), make([]uint64, n)
+		e.errors[i], e.appErrors[i] = make([][errorCount]uint64, n), make([]uint64, n)
 	}
 	e.checksums = cfg.Checksums
 	e.recycle = e.putFile
@@ -164,8 +168,11 @@ func (e *Engine) Flows(over int, id app.ProtoID) (flows, txs uint64) {
 	return e.flows[over][id], e.txs[over][id]
 }
 
-// Errors returns how often parsers of a protocol failed, by kind as in ErrorNames.
-func (e *Engine) Errors(id app.ProtoID) [errorCount]uint64 { return e.errors[id] }
+// Errors returns how often parsers of a protocol failed, by transport and by kind as in ErrorNames.
+func (e *Engine) Errors(over int, id app.ProtoID) [errorCount]uint64 { return e.errors[over][id] }
+
+// AppErrors returns how often the policy on errors was applied to a protocol, by transport.
+func (e *Engine) AppErrors(over int, id app.ProtoID) uint64 { return e.appErrors[over][id] }
 
 // Close frees all memory. No Unit may be used afterwards.
 func (e *Engine) Close() {
@@ -254,7 +261,14 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 		return u
 	}
 	e.findFlow(u)
-	if u.Flow != nil {
+	if f := u.Flow; f != nil {
+		if f.State >= flow.LocalBypassed {
+			if f.State == flow.LocalBypassed {
+				e.Count[CountBypassed]++
+				e.Count[CountBypassedBytes] += uint64(len(p.Data))
+			}
+			return u
+		}
 		e.stateful(u)
 	}
 	e.run.Run(u)
@@ -307,17 +321,17 @@ func (e *Engine) account(u *Unit) {
 		u.Flags |= NoPayloadInspect
 	}
 	if f.Has(flow.ActionDrop) {
-		u.Drop(DropPacket, DropFlowDrop)
+		why := DropFlowDrop
+		if f.Has(flow.ExceptionDrop) {
+			why = DropExceptionFlow
+		}
+		u.Drop(DropPacket, why)
 	}
 }
 
 // stateful runs TCP tracking or the datagram's parser.
 func (e *Engine) stateful(u *Unit) {
 	f := u.Flow
-	if f.State == flow.LocalBypassed || f.State == flow.CaptureBypassed {
-		u.Flags |= NoPacketInspect | NoPayloadInspect
-		return
-	}
 	switch {
 	case u.Packet.Is(decode.HasTCP) && f.Proto == protoTCP:
 		e.track(u)
@@ -348,33 +362,31 @@ func (e *Engine) flush(u *Unit) {
 	}
 	eof := s.eof
 	s.eof = [2]bool{true, true}
-	for _, d := range [2]flow.Dir{u.Dir, u.Dir.Other()} {
+	first := u.Dir // the other way round from where the data came from: it went up with its ACK, or inline at once
+	if e.cfg.TCP.Inline {
+		first = u.Dir.Other()
+	}
+	for _, d := range [2]flow.Dir{first, first.Other()} {
 		e.tracker.TriggerRaw(f, d)
-		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush)
+		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush|u.Flags&(NoPacketInspect|NoPayloadInspect))
 	}
 	if change {
 		s.eof = eof
 	}
 	if opaque {
 		f.Flags |= flow.NoPayloadInspect
-		u.Flags |= NoPayloadInspect
 	}
 }
 
-// runPseudo runs a packet without bytes on a flow.
+// runPseudo runs a packet without bytes on a flow. What is not to be inspected any more is in extra: it may have become so with
+// the packet that this one comes before.
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
-	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | extra}
+	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | extra}
 	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
-	}
-	if f.Has(flow.NoPacketInspect) {
-		u.Flags |= NoPacketInspect
-	}
-	if f.Has(flow.NoPayloadInspect) {
-		u.Flags |= NoPayloadInspect
 	}
 	e.run.Run(u)
 	e.done(u)
@@ -411,6 +423,17 @@ func pseudoPacket(p *decode.Packet, f *flow.Flow, d flow.Dir, now int64) {
 func (e *Engine) done(u *Unit) {
 	f := u.Flow
 	if f == nil {
+		return
+	}
+	if u.StoreFiles && e.cfg.StoreDepth > 0 {
+		e.tracker.SetDepth(f, e.cfg.StoreDepth)
+	}
+	if u.Action&BypassFlow != 0 && !u.Has(Pseudo) {
+		e.bypassFlow(f)
+	}
+	if f.State >= flow.LocalBypassed && !u.Has(Pseudo) {
+		e.leave(f)
+		e.layer.scratch.Reset()
 		return
 	}
 	if u.tcp.Flow != nil && f.TCP != 0 { // not for an ICMP error that belongs to the flow
@@ -465,12 +488,20 @@ func (e *Engine) swapped(c *tcp.Context) {
 	}
 }
 
-func (e *Engine) bypass(c *tcp.Context) { e.bypassFlow(c.Flow) }
-
-// bypassFlow stops looking at a flow; its packets are still counted.
+// bypassFlow stops looking at a flow from the next packet on; its packets are still counted.
 func (e *Engine) bypassFlow(f *flow.Flow) {
-	f.State = flow.LocalBypassed
-	f.Flags |= flow.NoPacketInspect | flow.NoPayloadInspect
+	if f.State < flow.LocalBypassed {
+		f.State = flow.LocalBypassed
+	}
+}
+
+// leave gives back what is kept of a flow that is bypassed from now on.
+func (e *Engine) leave(f *flow.Flow) {
+	if f.AppState != 0 {
+		e.freeState(f, e.states[f.AppState])
+		f.AppState = 0
+	}
+	e.tracker.Drop(f)
 }
 
 // Expire ends flows that have timed out, at most max of them. It returns how many.
@@ -542,7 +573,7 @@ func (e *Engine) finish(f *flow.Flow) {
 		d := flow.Dir(d)
 		u, p := &e.endUnit, &e.endPkt
 		pseudoPacket(p, f, d, e.now)
-		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | EndOfFlow}
+		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | EndOfFlow}
 		if f.Has(flow.NoPacketInspect) {
 			u.Flags |= NoPacketInspect
 		}

@@ -116,7 +116,6 @@ func (p Policy) ForTarget(t Target) Policy {
 func (e *Engine) apply(u *Unit, p Policy, why DropReason, t Target) {
 	if u.Flow != nil {
 		u.Flow.Exception |= 1 << t // flow records tell of those that were ignored, too
-		u.Flow.Flags |= flow.ExceptionApplied
 	}
 	e.Exceptions[t][p]++
 	switch p {
@@ -132,7 +131,7 @@ func (e *Engine) apply(u *Unit, p Policy, why DropReason, t Target) {
 	case DropWholeFlow:
 		if u.Flow != nil {
 			u.Drop(DropPacket|DropFlow, why)
-			u.Flow.Flags |= flow.ActionDrop | flow.NoPayloadInspect
+			u.Flow.Flags |= flow.ActionDrop | flow.ExceptionDrop | flow.NoPayloadInspect
 			e.tracker.DisableApp(u.Flow)
 		} else {
 			u.Drop(DropPacket, why)

@@ -16,6 +16,7 @@ func (e *Engine) track(u *Unit) {
 		return
 	}
 	u.tcp = tcp.Context{Packet: u.Packet, Flow: u.Flow, Dir: u.Dir, Now: u.Now, User: u}
+	u.tcp.NoRoom = u.Count != 0 && u.Count == e.cfg.Simulate.ReassemblyMemcap
 	o := e.tracker.Packet(&u.tcp)
 	u.Dir = u.tcp.Dir
 	u.added = o.Added
@@ -37,20 +38,18 @@ func (e *Engine) track(u *Unit) {
 	if o.NoPayload {
 		u.Flags |= NoPayloadInspect | BadStream
 	}
+	if o.Exceptions != 0 {
+		e.exceptions(u, o.Exceptions)
+	}
 	switch o.Drop {
 	case tcp.DropError:
 		u.Drop(DropPacket, DropStreamError)
 	case tcp.DropUrgent:
 		u.Drop(DropPacket, DropStreamUrgent)
 	}
-	if o.Exceptions != 0 {
-		e.exceptions(u, o.Exceptions)
-	}
 	if o.Bypass {
 		u.Bypassable = true
-		if e.cfg.TCP.Bypass {
-			e.bypassFlow(u.Flow)
-		}
+		e.bypassFlow(u.Flow)
 	}
 	if e.flushChange || e.flushInspect {
 		e.flush(u)
@@ -76,12 +75,8 @@ func (e *Engine) simulated(u *Unit) bool {
 	if u.Count == 0 {
 		return false
 	}
-	switch u.Count {
-	case s.SessionMemcap:
+	if u.Count == s.SessionMemcap {
 		e.apply(u, e.cfg.SessionMemcapPolicy, DropStreamMemcap, TargetSessionMemcap)
-		return true
-	case s.ReassemblyMemcap:
-		e.apply(u, e.cfg.ReassemblyMemcapPolicy, DropStreamReassembly, TargetReassemblyMemcap)
 		return true
 	}
 	return false

@@ -53,24 +53,24 @@ const (
 	DropDefragMemcap
 	DropFlowMemcap
 	DropFlowDrop
+	DropExceptionFlow // the flow was dropped by an exception policy
 	DropAppError
+	DropAppMemcap
+	DropRules
+	DropThreshold
 	DropStreamError
 	DropStreamMemcap
 	DropStreamMidstream
 	DropStreamReassembly
 	DropStreamUrgent
-	DropRules
-	DropThreshold
 	DropNFQ
-	DropDefault // exception policy of the master switch
-	DropStreamPreHook
 	DropInnerPacket
 	DropReasonCount
 )
 
 var dropNames = [DropReasonCount]string{"", "decode error", "defrag error", "defrag memcap", "flow memcap", "flow drop",
-	"applayer error", "stream error", "stream memcap", "stream midstream", "stream reassembly", "stream urgent",
-	"rules", "threshold detection_filter", "nfq error", "default packet policy", "pre stream hook", "tunnel packet drop"}
+	"exception policy flow drop", "applayer error", "applayer memcap", "rules", "threshold detection_filter", "stream error",
+	"stream memcap", "stream midstream", "stream reassembly", "stream urgent", "nfq error", "tunnel packet drop"}
 
 func (r DropReason) String() string { return dropNames[r] }
 
@@ -89,6 +89,8 @@ type Unit struct {
 	// LayerEvents is a set of LayerEvent bits.
 	LayerEvents uint8
 
+	// StoreFiles says that rules want files of the flow to be stored.
+	StoreFiles bool
 	// Bypassable says that nothing more of the TCP session is of interest.
 	Bypassable bool
 

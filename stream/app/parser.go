@@ -43,12 +43,13 @@ type ResultFlags uint8
 
 // The requests of a parser.
 const (
-	NoInspect    ResultFlags = 1 << iota // payload is opaque from here (encrypted): rules on payload stop
+	NoInspect    ResultFlags = 1 << iota // payload is opaque from here (encrypted): rules on payload stop, the parser is done
 	NoReassembly                         // no more data is wanted; streams are not reassembled any more
 	BypassFlow                           // the flow need not be looked at any more
 	TriggerRaw                           // rules should see the raw stream of this direction now
 	SwapDir                              // client and server are the other way round
 	EndOfMessage                         // as TriggerRaw, for both directions
+	NoPayload                            // rules on payload stop, as with NoInspect, but the parser goes on
 )
 
 // Result is what became of an Input.
@@ -108,7 +109,8 @@ type Tx struct {
 	Updated  [2]bool  // something changed in this direction since the engine looked last
 	Events   EventSet
 	Files    [2]file.List
-	OneWay   bool // only the direction Way exists: the other counts as complete
+	Store    [2]bool // by Dir: files that are to come are stored
+	OneWay   bool    // only the direction Way exists: the other counts as complete
 	Way      Dir
 
 	Logged     uint32 // bit set of the output types that wrote it

@@ -86,12 +86,12 @@ const (
 	EndSent                            // end-of-flow packets were run
 	FileNoStoreTS
 	FileNoStoreTC
-	Reused           // ended by a new session on the same 5-tuple
-	ExceptionApplied // an exception policy decided about the flow
-	DropLoggedTS     // a drop to the server was logged
-	DropLoggedTC     //
-	ElephantTS       // the direction to the server made it an elephant
-	ElephantTC       //
+	Reused        // ended by a new session on the same 5-tuple
+	ExceptionDrop // ActionDrop came from an exception policy
+	DropLoggedTS  // a drop to the server was logged
+	DropLoggedTC  //
+	ElephantTS    // the direction to the server made it an elephant
+	ElephantTC    //
 )
 
 // InDir shifts a TS mark to its TC twin when d is ToClient.

@@ -232,10 +232,10 @@ func (p *parser) body(in *app.Input, r *app.Result, b []byte) bool {
 			t.raise(toClient, serverHandshakeDone)
 		}
 		if p.config.mode != full {
-			r.Flags |= app.NoInspect
+			r.Flags |= app.NoPayload
 		}
 		if p.config.mode == bypass {
-			r.Flags |= app.NoReassembly | app.BypassFlow
+			r.Flags |= app.NoInspect | app.NoReassembly | app.BypassFlow
 		}
 	case recHandshake:
 		if t.flags&flagCCS != 0 {
