@@ -31,6 +31,7 @@ type worker struct {
 	now    int64
 	count  uint64 // frames, for pcap_cnt
 	pub    publisher
+	pulse  pulse
 	panics map[string]int
 	tally  tally
 
@@ -122,11 +123,13 @@ func (w *worker) FlowFree(f *flow.Flow) {
 
 // batch takes frames all the way and sets their verdicts. number is the count of the first frame in its source.
 func (w *worker) batch(frames []capture.Frame, number uint64) {
+	w.pulse.begin()
 	w.adopt()
 	for i := 0; i < len(frames); {
 		i = w.run(frames, i, number)
 	}
 	w.tidy()
+	w.pulse.end()
 }
 
 // tidy ends what has timed out and hands events to the sinks.
