@@ -24,7 +24,7 @@ var doneKeys = []string{
 	"outputs.fast.enabled", "outputs.fast.filename", "outputs.fast.append", "outputs.fast.filetype",
 	"outputs.stats",
 	"reputation-categories-file", "reputation-files", "default-reputation-path",
-	"datasets", "default-data-dir",
+	"datasets",
 	"outputs.eve-log.enabled", "outputs.eve-log.filetype", "outputs.eve-log.filename", "outputs.eve-log.append",
 	"outputs.eve-log.filemode", "outputs.eve-log.rotate-interval", "outputs.eve-log.threaded", "outputs.eve-log.prefix",
 	"outputs.eve-log.type", "outputs.eve-log.identity", "outputs.eve-log.facility", "outputs.eve-log.level",

@@ -218,8 +218,46 @@ func (e *Engine) load() error {
 		return errors.Join(fatal...)
 	}
 	e.loaded.Store(l)
-	e.ruleset.Store(rs)
+	e.install(rs)
 	return nil
+}
+
+// install makes a ruleset the running one.
+func (e *Engine) install(rs *detect.Ruleset) {
+	e.users.Lock()
+	defer e.users.Unlock()
+	old := e.ruleset.Swap(rs)
+	if old != nil && e.using[old] == 0 {
+		old.Close()
+	}
+}
+
+// take lets a worker use the running ruleset until release. A ruleset that is not the running one and that nobody uses any more
+// gives its memory back.
+func (e *Engine) take() *detect.Ruleset {
+	e.users.Lock()
+	defer e.users.Unlock()
+	rs := e.ruleset.Load()
+	if rs != nil {
+		e.using[rs]++
+	}
+	return rs
+}
+
+// release ends a worker's use of a ruleset.
+func (e *Engine) release(rs *detect.Ruleset) {
+	if rs == nil {
+		return
+	}
+	e.users.Lock()
+	defer e.users.Unlock()
+	if e.using[rs]--; e.using[rs] > 0 {
+		return
+	}
+	delete(e.using, rs)
+	if e.ruleset.Load() != rs {
+		rs.Close()
+	}
 }
 
 // newEngine chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
@@ -260,7 +298,9 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		GuessAppTx:         r.bool("detect.guess-applayer-tx", false),
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
+		FileStore:          e.out.Stores(),
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
+		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
 		Features:           e.features(),

@@ -84,6 +84,8 @@ type Options struct {
 	// Log takes the engine's own messages; the zero Logger drops them.
 	Log zerolog.Logger
 	// ConfigErrors are not fatal unless Strict: they are logged.
+
+	more []*app.Protocol // besides those that are built in, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -107,13 +109,15 @@ type Engine struct {
 	counters *counters
 	loaded   atomic.Pointer[Loaded]
 	reloads  sync.Mutex
+	users    sync.Mutex
+	using    map[*detect.Ruleset]int // workers by ruleset, under users
 	gen      uint32
 	started  time.Time
 
 	mu        sync.Mutex
 	workers   []*worker
 	receivers []*receiver
-	sources   []capture.Source
+	before    span    // of the workers of earlier runs
 	inject    *worker // of Inject
 	injected  [1]capture.Frame
 	number    uint64
@@ -128,7 +132,8 @@ type Engine struct {
 // New makes an engine. What is wrong with rules or configuration but can be passed over is logged; with Options.Strict it is
 // an error. The error joins all that was found.
 func New(o Options) (*Engine, error) {
-	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations()}
+	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations(),
+		using: map[*detect.Ruleset]int{}}
 	e.seed = rand.Uint64() | 1
 	if o.NoRandom {
 		e.seed = 1
@@ -144,8 +149,8 @@ func New(o Options) (*Engine, error) {
 	}); err != nil {
 		return nil, err
 	}
-	e.out.SetEngines(e.engines)
 	if e.detects {
+		e.out.SetEngines(e.engines)
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
 		for _, err := range e.openDatasets() {
@@ -195,7 +200,7 @@ func (e *Engine) configure() error {
 	case "all":
 		e.set.checksum = checksumsAll
 	}
-	e.reg = app.NewRegistry(all.Protocols(), func(p *app.Protocol) bool {
+	e.reg = app.NewRegistry(append(all.Protocols(), o.more...), func(p *app.Protocol) bool {
 		_, tcp := stream.ProtocolEnabled(root, p, "tcp")
 		_, udp := stream.ProtocolEnabled(root, p, "udp")
 		return p.Transport&app.TCP != 0 && tcp || p.Transport&app.UDP != 0 && udp
@@ -252,6 +257,9 @@ func (e *Engine) streamConfig() stream.Config {
 		Expect:    e.expect,
 		Checksums: stream.Checksums(s.checksum),
 	}
+	if _, depth, own, err := eve.FileStoreConfig(e.tree.Root(), uint64(s.tcp.Depth)); err == nil && own {
+		c.StoreDepth = depth
+	}
 	c.Flow.Seed = e.seed
 	c.TCP.DetectOff = !e.detects
 	c.TCP.NoRaw = c.TCP.NoRaw || !e.detects // nobody looks at it
@@ -270,10 +278,23 @@ func (e *Engine) sharedState(name string, make func() any) any {
 	return v
 }
 
+// wanted are the buffers that need what protocols compute on demand.
+var wanted = map[string][]string{
+	"ja3": {"ja3.hash", "ja3.string", "ja3s.hash", "ja3s.string"},
+	"ja4": {"ja4.hash"},
+}
+
 // wants says what rules or outputs need that protocols compute only on demand.
 func (e *Engine) wants(what string) bool {
-	if rs := e.ruleset.Load(); rs != nil && rs.Wants(what) {
-		return true
+	if rs := e.ruleset.Load(); rs != nil {
+		for _, buffer := range wanted[what] {
+			if rs.Wants(buffer) {
+				return true
+			}
+		}
+		if rs.Wants(what) {
+			return true
+		}
 	}
 	return e.out.Wants(what)
 }
@@ -301,7 +322,8 @@ func (e *Engine) Inject(b []byte, link capture.LinkType, at time.Time) (pass boo
 }
 
 // Run reads the sources to their end, or until ctx is done, and ends all flows. Sources of one call belong together: the
-// queues of an interface, or one file. It returns the first error of a source; what was read before it is kept.
+// queues of an interface, or one file. It returns the first error of a source; what was read before it is kept. When it has
+// returned it may be called again: rules, thresholds and outputs stay, and flows begin anew.
 func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	if len(sources) == 0 {
 		return errors.New("nothing to read from")
@@ -310,6 +332,12 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return errors.New("the engine is running already")
 	}
 	defer e.running.Store(false)
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		return errors.New("the engine is closed")
+	}
 	n := e.opt.Workers
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
@@ -328,9 +356,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	case mode != "single" && mode != "autofp" && mode != "workers":
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
-	e.mu.Lock()
-	e.sources = sources
-	e.mu.Unlock()
+	e.retire()
 	var err error
 	switch {
 	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
@@ -338,7 +364,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	case mode == "single" || n == 1:
 		err = e.runWorkers(ctx, sources[:1])
 	default:
-		err = e.runHandoff(ctx, sources, n)
+		err = e.runHandoff(ctx, sources, n, finite)
 	}
 	if werr := e.out.Err(); werr != nil && err == nil {
 		err = werr
@@ -411,7 +437,7 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 }
 
 // runHandoff shares the packets of all sources out to n workers by flow.
-func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int) error {
+func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int, finite bool) error {
 	workers := make([]*worker, n)
 	rings := make([]*ring, n)
 	for i := range workers {
@@ -419,7 +445,7 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 		if err != nil {
 			return err
 		}
-		w.pub.handedOff = true
+		w.pub.handedOff, w.live = true, !finite
 		workers[i] = w
 		rings[i] = &ring{shares: make(chan *share, ringSlots)}
 	}
@@ -457,6 +483,28 @@ func (e *Engine) attach(w []*worker, r []*receiver) {
 	e.receivers = append(e.receivers, r...)
 }
 
+// retire lets go of the workers of an earlier run; what they counted stays.
+func (e *Engine) retire() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.workers {
+		if w == e.inject {
+			continue
+		}
+		e.before.add(w.span)
+		e.counters.reg.Retire(w.pub.set)
+		e.out.Release(w.out)
+		w.free()
+	}
+	for _, r := range e.receivers {
+		e.counters.reg.Retire(r.pub.set)
+	}
+	e.workers, e.receivers = e.workers[:0], nil
+	if e.inject != nil {
+		e.workers = append(e.workers, e.inject)
+	}
+}
+
 func (e *Engine) setFile(name string) {
 	if p := e.file.Load(); p == nil || *p != name {
 		e.file.Store(&name)
@@ -467,8 +515,11 @@ func (e *Engine) setFile(name string) {
 func (e *Engine) Reopen() error { return e.out.Reopen() }
 
 // Close ends the flows of injected packets, writes the last statistics, and closes the outputs. It returns the first
-// error of an output.
+// error of an output. Run must have returned.
 func (e *Engine) Close() error {
+	if e.running.Load() {
+		return errors.New("the engine is running: end Run first")
+	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()

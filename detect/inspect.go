@@ -49,7 +49,8 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	return w.alerts
 }
 
-// renew forgets what the flow remembers of another generation of rules. Bits stay: their ids are of all generations.
+// renew forgets what the flow remembers of another generation of rules: classes, variables (flowbits too, as in Suricata) and how
+// far its transactions were judged. Bits of hosts and pairs of hosts stay.
 func (w *Worker) renew(f *flow.Flow, s *stream.State) {
 	first := f.Generation == 0
 	f.Generation = w.rs.Generation

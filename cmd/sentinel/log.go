@@ -65,6 +65,7 @@ type engineLog struct {
 	sinks    []*logSink
 	early    []message // until configure
 	set      bool      // configure was called
+	quiet    bool      // of --quiet: only errors on the console
 	minimum  level     // of -v: no output says less
 	override level     // of SC_LOG_LEVEL
 	told     []string  // errors, so that none is told twice
@@ -82,7 +83,7 @@ type logSink struct {
 	json    bool
 	filter  *regexp.Regexp
 	console bool
-	details io.Writer // of the console: what is less than a notice, which Suricata writes to standard output
+	details io.Writer // of the console: what is no error; as Suricata does, it goes to standard output
 }
 
 // The formats of messages where the configuration has none.
@@ -99,7 +100,7 @@ const maxTold = 1000
 
 // newLog returns a log to the console: errors go to stderr, the rest to stdout, as scripts expect of Suricata.
 func newLog(o *options, stdout, stderr io.Writer) *engineLog {
-	l := &engineLog{stdout: stdout, stderr: stderr}
+	l := &engineLog{stdout: stdout, stderr: stderr, quiet: o.quiet}
 	if o.verbose > 0 {
 		l.minimum = min(levelNotice+level(min(o.verbose, 8)), levelDebug)
 	}
@@ -111,8 +112,11 @@ func newLog(o *options, stdout, stderr io.Writer) *engineLog {
 	return l
 }
 
-// clamp applies -v and SC_LOG_LEVEL to an output's level.
+// clamp applies -v, --quiet and SC_LOG_LEVEL to an output's level.
 func (l *engineLog) clamp(v level, console bool) level {
+	if console && l.quiet {
+		v = min(v, levelError)
+	}
 	v = max(v, l.minimum)
 	switch {
 	case l.override == levelNone:
@@ -124,9 +128,15 @@ func (l *engineLog) clamp(v level, console bool) level {
 	return v
 }
 
-// configure opens the outputs of the section logging; files go below dir. Without outputs the console stays.
+// configure opens the outputs of the section logging; files go below dir. Without outputs the console stays. A file that
+// cannot be opened is complained of, and done without.
 func (l *engineLog) configure(root *conf.Node, dir string) error {
-	var errs []error
+	var errs, soft []error
+	defer func() {
+		for _, err := range soft {
+			l.say(levelWarning, "logging", err.Error())
+		}
+	}()
 	def := levelNotice
 	if s := root.Get("logging.default-log-level").Str(""); s != "" {
 		v, ok := parseLevel(s)
@@ -143,7 +153,9 @@ func (l *engineLog) configure(root *conf.Node, dir string) error {
 			continue
 		}
 		s, err := l.output(name, n, dir, def)
-		if err != nil {
+		if missing := (*os.PathError)(nil); errors.As(err, &missing) {
+			soft = append(soft, err)
+		} else if err != nil {
 			errs = append(errs, err)
 		}
 		if s == nil {
@@ -347,7 +359,9 @@ func (l *engineLog) fatal(err error) int {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		longer := func(other string) bool { return len(other) > len(line) && strings.Contains(other, line) }
-		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(line) {
+		// What is in brackets at the end is detail: how many lines were lost.
+		core, _, _ := strings.Cut(line, " (")
+		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(core) {
 			continue
 		}
 		l.error(line)
