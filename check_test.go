@@ -64,8 +64,8 @@ func TestCheckKeys(t *testing.T) {
 		"unix-command":                                                      false, // switched off
 		"autofp-scheduler":                                                  false, // harmless
 		"Inconsistent global (TRUE) and respective ipproto (FALSE) settings found for alproto dns and ipproto udp": true,
-		"ipproto tcp": false,
-		"app-layer":   false, // done
+		"ipproto tcp":         false,
+		"app-layer.protocols": false, // done
 	} {
 		if strings.Contains(got, text) != want {
 			t.Errorf("%q is said: %v, in\n%s", text, !want, got)
