@@ -129,7 +129,8 @@ type event struct {
 		Reason   string `json:"reason"`
 	} `json:"flow"`
 	HTTP struct {
-		URL string `json:"url"`
+		URL    string `json:"url"`
+		Status int    `json:"status"`
 	} `json:"http"`
 	Line string `json:"-"`
 }
@@ -147,8 +148,11 @@ func (w *watch) event(line []byte) {
 	w.events = append(w.events, e)
 }
 
-// Write implements io.Writer, for the log.
+// Write implements io.Writer, for the log: errors are kept.
 func (w *watch) Write(b []byte) (int, error) {
+	if !strings.Contains(string(b), `"level":"error"`) {
+		return len(b), nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.log.Write(b)

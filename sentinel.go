@@ -249,6 +249,9 @@ func (e *Engine) streamConfig() stream.Config {
 		Expect:    e.expect,
 		Checksums: stream.Checksums(s.checksum),
 	}
+	if _, depth, own, err := eve.FileStoreConfig(e.tree.Root(), uint64(s.tcp.Depth)); err == nil && own {
+		c.StoreDepth = depth
+	}
 	c.Flow.Seed = e.seed
 	c.TCP.DetectOff = !e.detects
 	c.TCP.NoRaw = c.TCP.NoRaw || !e.detects // nobody looks at it

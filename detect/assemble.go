@@ -42,6 +42,7 @@ func (c *compiler) assemble() {
 			x.r.src = nil
 		}
 	}
+	rs.noteWants()
 	rs.space = newSpace(rs)
 	c.distribute()
 	c.compileSets()

@@ -58,7 +58,7 @@ type bufferUse struct {
 	transforms []transform.Transform
 	key        string // of the transforms
 	items      []*item
-	uint       Uint
+	uint       UintList
 	test       func(tx app.Transaction, d app.Dir) bool
 	testKey    string
 	event      map[flow.ProtoID]uint8

@@ -30,6 +30,7 @@ type Config struct {
 	PrefilterAuto      bool // detect.prefilter.default: auto
 	NoPrefilter        bool // try every rule on everything: for tests of parity
 	NoDirect           bool // put weak patterns into the pattern sets too: for tests of parity
+	FileStore          bool // files are stored: without it filestore is without effect
 	StrictRuleKeywords bool // --strict-rule-keywords
 	Generation         uint32
 	ActionOrder        []rules.Action // action-order; pass, drop, reject, alert

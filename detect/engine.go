@@ -50,14 +50,20 @@ func (w *Worker) engine(u *stream.Unit, run *txRun, r *compiled, e *engine, prog
 		}
 		return engNo
 	case onNumber:
-		for i := 0; i < maxMulti; i++ {
-			v, ok := e.number.Get(run.tx, e.dir, i)
+		simple := e.uint.simple()
+		w.values = w.values[:0]
+		for len(w.values) < maxMulti {
+			v, ok := e.number.Get(run.tx, e.dir, len(w.values))
 			if !ok {
 				break
 			}
-			if e.uint.Match(v) {
+			if simple && e.uint.One.Match(v) {
 				return engYes
 			}
+			w.values = append(w.values, v)
+		}
+		if !simple && e.uint.Match(w.values, progress >= u.App.Complete(e.dir)) {
+			return engYes
 		}
 	case onTest:
 		if e.test(run.tx, e.dir) {

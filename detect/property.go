@@ -132,10 +132,11 @@ func (b *Builder) Has(keyword string) bool {
 
 func (b *Builder) Thresholds() int { return len(b.r.thresholds) }
 
-func (b *Builder) Filestore(s StoreScope) {
+// Filestore is what the filestore keyword does. The directions count for scopes beyond the file.
+func (b *Builder) Filestore(s StoreScope, ts, tc bool) {
 	b.r.flags |= filestore | needsFiles
 	b.r.meta.Store = true
-	b.r.storeScope = s
+	b.r.storeScope, b.r.storeDirs = s, [2]bool{ts, tc}
 }
 
 func (b *Builder) Apps(name string) []flow.ProtoID { return b.c.cfg.Registry.Rule(name) }

@@ -107,7 +107,8 @@ type compiled struct {
 
 	fileNeeds  FileNeeds
 	storeScope StoreScope
-	bits       int // flowbits used
+	storeDirs  [2]bool // by Dir, with a scope beyond the file
+	bits       int     // flowbits used
 }
 
 // appSet is a set of application protocols; the empty set means any.
@@ -165,7 +166,7 @@ type engine struct {
 	data     uint32 // with onBuffer: index of the ruleset's data
 	prog     *program
 	number   *app.Number
-	uint     Uint
+	uint     UintList
 	test     func(tx app.Transaction, d app.Dir) bool
 	event    uint8
 	files    []FileMatch

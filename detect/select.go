@@ -243,7 +243,12 @@ func (b *Builder) Event(name string) error {
 		}
 	}
 	if apps.empty() {
-		return problem("app-layer-event's protocol \"" + proto + "\" doesn't have event \"" + ev + "\" registered")
+		reason := "app-layer-event keyword's protocol \"" + proto + "\" doesn't have event \"" + ev + "\" registered"
+		if b.c.cfg.StrictRuleKeywords {
+			return problem(reason)
+		}
+		b.c.warn(b.rule, "app-layer-event", reason)
+		return ErrSkip
 	}
 	if err := b.restrict(apps); err != nil {
 		return err
@@ -288,7 +293,12 @@ func (b *Builder) number(name string, d *bufferDef, value string) error {
 		return problem("invalid formatting or malformed option to " + name + " keyword")
 	}
 	n := d.sources[0].number
-	x, err := ParseUint(value, int(n.Bits), n.Names)
+	var x UintList
+	if n.List {
+		x, err = ParseUintList(value, int(n.Bits), n.Names)
+	} else {
+		x.One, err = ParseUint(value, int(n.Bits), n.Names)
+	}
 	if err != nil {
 		return err
 	}

@@ -370,7 +370,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 			}
 			continue
 		}
-		if e.proto != flow.ProtoUnknown && (e.proto != u.App.ID || e.sub != run.base.Type) {
+		if e.proto != flow.ProtoUnknown && (e.proto != u.App.ID || e.sub != run.base.Type && e.kind != onEvent) {
 			continue
 		}
 		progress := run.progress
@@ -444,7 +444,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 	}
 	if matched {
 		if r.flags&filestore != 0 {
-			w.storeFiles(run, r, d)
+			w.storeFiles(u, run, r, d)
 		}
 		w.matched(r)
 		w.push(r, c.Alert|FromState, run.tx, run.base.ID)

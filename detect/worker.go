@@ -72,7 +72,8 @@ type Worker struct {
 	txRuns      []txRun
 	bodies      []*file.Stream // whose windows were handed out
 	scratch     app.Scratch
-	work        []byte // transforms
+	values      []uint64 // of the number under inspection
+	work        []byte   // transforms
 	pktVars     []PacketVar
 	captured    []chain.Captured // by the rule under judgement
 	cut         [2]bool          // by direction: the stream's depth is reached

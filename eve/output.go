@@ -69,6 +69,7 @@ type Output struct {
 	anomalies []anomalyLogger
 	drops     []dropLogger
 	files     []fileLogger
+	store     *fileStore // nil = files are not stored
 	arps      []logger
 	metadata  []logger
 	flows     []logger

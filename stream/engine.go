@@ -421,6 +421,9 @@ func (e *Engine) done(u *Unit) {
 	if f == nil {
 		return
 	}
+	if u.StoreFiles && e.cfg.StoreDepth > 0 {
+		e.tracker.SetDepth(f, e.cfg.StoreDepth)
+	}
 	if u.Action&BypassFlow != 0 && !u.Has(Pseudo) {
 		e.bypassFlow(f)
 	}

@@ -529,6 +529,9 @@ func (l *layer) Open(tx *app.Tx, name []byte) *file.File {
 	f.Begin(name, l.e.fileWants, file.Limits{})
 	f.ID, f.TxID = l.state.fileID, tx.ID
 	l.state.fileID++
+	if l.state.Store[l.dir] || tx.Store[l.dir] {
+		f.Flags |= file.Store
+	}
 	tx.Files[l.dir].Add(f)
 	return f
 }

@@ -126,9 +126,15 @@ func (l *engineLog) clamp(v level, console bool) level {
 	return v
 }
 
-// configure opens the outputs of the section logging; files go below dir. Without outputs the console stays.
+// configure opens the outputs of the section logging; files go below dir. Without outputs the console stays. A file that
+// cannot be opened is complained of, and done without.
 func (l *engineLog) configure(root *conf.Node, dir string) error {
-	var errs []error
+	var errs, soft []error
+	defer func() {
+		for _, err := range soft {
+			l.say(levelWarning, "logging", err.Error())
+		}
+	}()
 	def := levelNotice
 	if s := root.Get("logging.default-log-level").Str(""); s != "" {
 		v, ok := parseLevel(s)
@@ -145,7 +151,9 @@ func (l *engineLog) configure(root *conf.Node, dir string) error {
 			continue
 		}
 		s, err := l.output(name, n, dir, def)
-		if err != nil {
+		if missing := (*os.PathError)(nil); errors.As(err, &missing) {
+			soft = append(soft, err)
+		} else if err != nil {
 			errs = append(errs, err)
 		}
 		if s == nil {

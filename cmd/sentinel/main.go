@@ -105,8 +105,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
-	if o.strict && errors.Is(err, pcapfile.ErrTruncated) {
-		// Only errors at start are to be fatal then; Suricata's test suite runs captures that are cut short in this way.
+	if errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt) {
+		// What came before the damage was analysed: the run is a success.
 		log.say(levelWarning, "pcap", err.Error())
 		err = nil
 	}

@@ -20,6 +20,10 @@ func main() {
 	flag.IntVar(&s.sample, "sample", 11, "load every n-th rule of the rule file")
 	flag.IntVar(&s.workers, "workers", 4, "workers of autofp")
 	flag.IntVar(&s.reloads, "reloads", 20, "reload in the middle of every n-th capture with sampled rules, and of all cases")
+	flag.IntVar(&s.together, "together", 16, "besides, read so many captures with sampled rules at once; 0 = none")
+	flag.IntVar(&s.damage, "damage", 0, "damage one frame in `n`")
+	flag.Uint64Var(&s.seed, "seed", 1, "for another damage")
+	flag.BoolVar(&s.ips, "ips", false, "judge as if inline")
 	flag.DurationVar(&s.limit, "limit", 2*time.Minute, "time for one run of one capture")
 	flag.Uint64Var(&s.memory, "memory", 3<<30, "bytes the process may grow to")
 	flag.Parse()
@@ -42,6 +46,10 @@ type suite struct {
 	sample         int
 	workers        int
 	reloads        int
+	together       int
+	ips            bool
+	damage         int
+	seed           uint64
 	limit          time.Duration
 	memory         uint64
 	groups         []group
@@ -51,6 +59,7 @@ type suite struct {
 	reloaded       int
 	peak           uint64
 	findings       []finding
+	ordered        []finding // differences that the order of flows explains
 }
 
 // group is captures that are run with the same rules and configuration.
@@ -60,7 +69,9 @@ type group struct {
 	ips      bool
 	rules    []string
 	captures []string
-	reload   int // in the middle of every n-th capture
+	reload   int  // in the middle of every n-th capture
+	together int  // captures that are read at once in a run of their own
+	order    bool // rules share something among flows: what they alert on depends on the order in which flows are judged
 }
 
 // finding is something that must not be.
@@ -72,7 +83,7 @@ func (s *suite) load(shared string) error {
 	if err != nil {
 		return err
 	}
-	traces := group{rules: []string{rules}, reload: s.reloads}
+	traces := group{rules: []string{rules}, reload: s.reloads, ips: s.ips, together: s.together}
 	cases := map[string]*group{}
 	var order []string
 	n := 0
@@ -94,7 +105,7 @@ func (s *suite) load(shared string) error {
 			}
 			g := cases[folder]
 			if g == nil {
-				g = caseGroup(folder)
+				g = s.caseGroup(folder)
 				cases[folder] = g
 				order = append(order, folder)
 			}
@@ -113,13 +124,17 @@ func (s *suite) load(shared string) error {
 }
 
 // caseGroup reads how a case is run. Only what matters for robustness is taken from its test.yaml.
-func caseGroup(folder string) *group {
-	g := &group{reload: 1}
+func (s *suite) caseGroup(folder string) *group {
+	g := &group{reload: 1, ips: s.ips}
 	if c := filepath.Join(folder, "suricata.yaml"); exists(c) {
 		g.config = c
 	}
 	if r := filepath.Join(folder, "test.rules"); exists(r) {
 		g.rules = []string{r}
+		text, _ := os.ReadFile(r)
+		for _, word := range []string{"xbits:", "hostbits:", "threshold:", "detection_filter:", "dataset:"} {
+			g.order = g.order || strings.Contains(string(text), word)
+		}
 	}
 	b, _ := os.ReadFile(filepath.Join(folder, "test.yaml"))
 	words := strings.Fields(strings.ReplaceAll(string(b), "${TEST_DIR}", folder))
@@ -165,6 +180,10 @@ func (s *suite) report() {
 	for _, f := range s.findings {
 		fmt.Fprintf(s.out, "FOUND %s: %s\n", f.capture, f.what)
 	}
-	fmt.Fprintf(s.out, "%d captures, %d runs, %d frames, %d alerts and %d events of one worker, %d reloads, peak %d MiB: %d findings\n",
-		s.captures, s.runs, s.frames, s.alerts, s.events, s.reloaded, s.peak>>20, len(s.findings))
+	for _, f := range s.ordered {
+		fmt.Fprintf(s.out, "ORDER %s: %s\n", f.capture, f.what)
+	}
+	fmt.Fprintf(s.out, "%d captures, %d runs, %d frames, %d alerts and %d events of one worker, %d reloads, peak %d MiB: %d findings, %d by order\n",
+		s.captures, s.runs, s.frames, s.alerts, s.events, s.reloaded, s.peak>>20,
+		len(s.findings), len(s.ordered))
 }

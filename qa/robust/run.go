@@ -35,6 +35,7 @@ type seen struct {
 	alerts map[string]int
 	events map[string]int // by type
 	frames uint64
+	drops  map[string]int // by number of the frame
 }
 
 // engine is an engine with what it told of the present run.
@@ -146,11 +147,18 @@ func (s *suite) group(g *group, ways []way) {
 				s.alerts += sum(got.alerts)
 				s.events += sum(got.events)
 			default:
-				s.compare(path, e.way, first, got)
+				s.compare(g, path, e.way, first, got)
 			}
 		}
 		if s.captures%50 == 0 {
 			s.progressf("%d captures, %d MiB", s.captures, s.rss()>>20)
+		}
+	}
+	if len(engines) == len(ways) && g.together > 0 {
+		for list := range slices.Chunk(g.captures, g.together) {
+			if !s.crowd(engines[1], list) {
+				return
+			}
 		}
 	}
 	for _, e := range engines {
@@ -211,11 +219,11 @@ func (e *engine) event(line []byte) {
 
 // one runs a capture once. ok is false when the run hangs.
 func (s *suite) one(e *engine, path string) (got seen, ok bool) {
-	file, err := pcapfile.Open(path, pcapfile.Options{Report: func(error) {}})
-	if err != nil {
+	src := s.open(path)
+	if src == nil {
 		return got, true // not a capture: the driver's own tests are about that
 	}
-	src := &source{Source: file}
+	defer src.Close()
 	if e.way.reload {
 		src.at = max(1, frames(path)/2)
 		src.do = func() {
@@ -225,28 +233,65 @@ func (s *suite) one(e *engine, path string) (got seen, ok bool) {
 			}
 		}
 	}
+	return s.play(e, path, src)
+}
+
+// crowd runs several captures at once, each with a receiver of its own. Their flows may clash, so that only what must never be is looked
+// for. It returns false when the run hangs.
+func (s *suite) crowd(e *engine, paths []string) bool {
+	var all []*source
+	for _, path := range paths {
+		if src := s.open(path); src != nil {
+			defer src.Close()
+			all = append(all, src)
+		}
+	}
+	if len(all) == 0 {
+		return true
+	}
+	_, ok := s.play(e, paths[0]+" and those behind it", all...)
+	return ok
+}
+
+func (s *suite) open(path string) *source {
+	file, err := pcapfile.Open(path, pcapfile.Options{Report: func(error) {}})
+	if err != nil {
+		return nil
+	}
+	return &source{Source: file, drops: map[string]int{}, damage: damage{every: s.damage, seed: s.seed}}
+}
+
+// play runs sources once.
+func (s *suite) play(e *engine, path string, all ...*source) (got seen, ok bool) {
 	e.mu.Lock()
 	e.seen = seen{alerts: map[string]int{}, events: map[string]int{}}
 	e.mu.Unlock()
 	before := e.Counters()["sentinel.caught_panics"]
+	sources := make([]capture.Source, len(all))
+	for i := range all {
+		sources[i] = all[i]
+	}
 	done := make(chan error, 1)
-	go func() { done <- e.Run(context.Background(), src) }()
+	go func() { done <- e.Run(context.Background(), sources...) }()
 	select {
-	case err = <-done:
+	case <-done: // an error is of a broken capture
 	case <-time.After(s.limit):
 		s.found(path, "%s: hangs after %s\n%s", e.way.name, s.limit, goroutines())
 		return got, false
 	}
 	s.runs++
-	_ = file.Close()
 	if n := e.Counters()["sentinel.caught_panics"] - before; n > 0 {
 		s.found(path, "%s: %d panics caught", e.way.name, n)
 	}
 	for _, bug := range e.bugs.take() {
 		s.found(path, "%s: %s", e.way.name, bug)
 	}
-	if lent, back := src.lent.Load(), src.back.Load(); lent != back {
-		s.found(path, "%s: %d frames lent, %d released", e.way.name, lent, back)
+	var read uint64
+	for _, src := range all {
+		if lent, back := src.lent.Load(), src.back.Load(); lent != back {
+			s.found(path, "%s: %d frames lent, %d released", e.way.name, lent, back)
+		}
+		read += src.lent.Load()
 	}
 	if n := s.rss(); n > s.peak {
 		if s.peak = n; n > s.memory {
@@ -256,7 +301,7 @@ func (s *suite) one(e *engine, path string) (got seen, ok bool) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.seen.frames = src.lent.Load()
+	e.seen.frames, e.seen.drops = read, all[0].drops
 	return e.seen, true
 }
 
@@ -296,6 +341,8 @@ func frames(path string) uint64 {
 type source struct {
 	capture.Source
 	lent, back atomic.Uint64
+	drops      map[string]int
+	damage     damage
 	at         uint64
 	do         func()
 }
@@ -315,36 +362,54 @@ func (s *source) Read(ctx context.Context, batch []capture.Frame) (int, error) {
 		batch = batch[:min(uint64(len(batch)), s.at-s.lent.Load())]
 	}
 	n, err := s.Source.Read(ctx, batch)
+	for i := range n {
+		s.damage.frame(s.lent.Load()+uint64(i), &batch[i])
+	}
 	s.lent.Add(uint64(n))
 	return n, err
 }
 
 // Release implements capture.Source.
 func (s *source) Release(batch []capture.Frame) error {
+	for i := range batch {
+		if batch[i].Verdict == capture.Drop {
+			s.drops[fmt.Sprintf("frame %d", s.back.Load()+uint64(i)+1)]++
+		}
+	}
 	s.back.Add(uint64(len(batch)))
 	return s.Source.Release(batch)
 }
 
 // compare holds a run against that of one worker. A reload makes rules forget what they remember of flows, so that only the number of
 // frames can be compared.
-func (s *suite) compare(path string, w way, want, got seen) {
+func (s *suite) compare(g *group, path string, w way, want, got seen) {
 	if want.frames != got.frames {
 		s.found(path, "%s: %d frames, with one worker %d", w.name, got.frames, want.frames)
 	}
 	if w.reload {
 		return
 	}
+	note := s.found
+	if g.order {
+		note = func(path, format string, args ...any) {
+			s.ordered = append(s.ordered, finding{path, fmt.Sprintf(format, args...)})
+		}
+	}
 	if d := difference(want.alerts, got.alerts); d != "" {
-		s.found(path, "%s: alerts: %s", w.name, d)
+		note(path, "%s: alerts: %s", w.name, d)
+	}
+	if d := difference(want.drops, got.drops); d != "" {
+		note(path, "%s: dropped: %s", w.name, d)
 	}
 	if d := difference(want.events, got.events); d != "" {
-		s.found(path, "%s: events: %s", w.name, d)
+		note(path, "%s: events: %s", w.name, d)
 	}
 }
 
 // difference names what two multisets differ in.
 func difference(want, got map[string]int) string {
-	keys := maps.Clone(want)
+	keys := map[string]int{}
+	maps.Copy(keys, want)
 	maps.Copy(keys, got)
 	var d []string
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
