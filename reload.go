@@ -300,7 +300,6 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		FileStore:          e.out.Stores(),
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
-		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
 		Features:           e.features(),
