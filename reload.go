@@ -180,7 +180,7 @@ func (e *Engine) load() error {
 		}
 		e.log.Warn().Str("module", f.module).Msgf("Error loading %s configuration from %s", f.what, f.path)
 		if e.opt.Test {
-			fatal = append(fatal, fmt.Errorf("Error loading %s configuration from %s", f.what, f.path))
+			fatal = append(fatal, fmt.Errorf("%s: not a valid %s file", f.path, f.what))
 		}
 	}
 	cfg.Reputation, errs = e.reputation()
