@@ -183,7 +183,7 @@ func (s *Set) Remove(v []byte) bool {
 			s.used.Add(-uint64(len(v)))
 		}
 		if s.count.Add(^uint64(0)) >= prealloc {
-			s.used.Add(-uint64(overhead))
+			s.used.Add(^uint64(overhead - 1))
 		}
 		*e = entry{next: h.free}
 		h.free = i
