@@ -40,12 +40,14 @@ func (e *Engine) engines(b *jsonw.Builder) {
 	if l == nil {
 		return
 	}
+	b.OpenArray("engines")
 	b.StartObject()
 	b.Uint("id", 0)
 	b.String("last_reload", l.When.Format("2006-01-02T15:04:05.000000-0700"))
 	b.Uint("rules_loaded", uint64(l.Rules))
 	b.Uint("rules_failed", uint64(l.Failed))
 	b.Uint("rules_skipped", uint64(l.Skipped))
+	b.Close()
 	b.Close()
 }
 
@@ -290,7 +292,6 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 	r := &reader{root: root}
 	c := detect.Config{
 		Registry: e.reg, Keywords: keyword.All(), Vars: e.set.vars, Engine: e.matcher(), IPS: e.ips, Names: e.names,
-		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		PacketAlertMax:     int(r.int("packet-alert-max", 15, 0, 255)),
 		RecursionLimit:     int(r.int("detect.inspection-recursion-limit", 3000, 0, 1<<30)),
 		PCREMatchLimit:     int(r.int("pcre.match-limit", 3500, 1, 1<<30)),

@@ -278,23 +278,10 @@ func (e *Engine) sharedState(name string, make func() any) any {
 	return v
 }
 
-// wanted are the buffers that need what protocols compute on demand.
-var wanted = map[string][]string{
-	"ja3": {"ja3.hash", "ja3.string", "ja3s.hash", "ja3s.string"},
-	"ja4": {"ja4.hash"},
-}
-
 // wants says what rules or outputs need that protocols compute only on demand.
 func (e *Engine) wants(what string) bool {
-	if rs := e.ruleset.Load(); rs != nil {
-		for _, buffer := range wanted[what] {
-			if rs.Wants(buffer) {
-				return true
-			}
-		}
-		if rs.Wants(what) {
-			return true
-		}
+	if rs := e.ruleset.Load(); rs != nil && rs.Wants(what) {
+		return true
 	}
 	return e.out.Wants(what)
 }

@@ -250,7 +250,7 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
 		acts |= u.Action
-		if i == 0 && !p.Has(decode.Reassembled) {
+		if i == 0 {
 			w.pub.judged(u)
 		}
 	}

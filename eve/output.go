@@ -149,7 +149,8 @@ func Open(o Options) (*Output, error) {
 	return out, nil
 }
 
-// SetEngines makes stats events say what rules are loaded: f writes the elements of the array detect.engines.
+// SetEngines makes stats events say what rules are loaded: f writes the array detect.engines, or nothing
+// where there are no rules.
 func (o *Output) SetEngines(f func(b *jsonw.Builder)) { o.engines = f }
 
 // Mask returns the loggers, as bits of Tx.Logged, that must see a protocol's transactions before they are freed.

@@ -28,9 +28,10 @@ const (
 	CountCount
 )
 
+// The kinds of errors of a parser.
 const (
 	errorParser = iota
-	errorGap
+	ErrorGap
 	errorInternal
 	errorAlloc
 	errorCount
@@ -65,7 +66,8 @@ type Engine struct {
 	recycle   func(*file.File)
 	flows     [2][]uint64 // by transport, protocol: flows
 	txs       [2][]uint64
-	errors    [][errorCount]uint64
+	errors    [2][][errorCount]uint64
+	appErrors [2][]uint64 // by transport, protocol: errors that the policy was applied to
 	fileWants file.Flags
 
 	unit      Unit
@@ -98,11 +100,11 @@ func New(cfg Config, run Runner) (*Engine, error) {
 		depths:    make([]int64, n),
 		logMask:   make([]uint32, n),
 		states:    make([]*State, 1),
-		errors:    make([][errorCount]uint64, n),
 		fileWants: cfg.Files,
 	}
 	for i := range e.flows {
 		e.flows[i], e.txs[i] = make([]uint64, n), make([]uint64, n)
+		e.errors[i], e.appErrors[i] = make([][errorCount]uint64, n), make([]uint64, n)
 	}
 	e.checksums = cfg.Checksums
 	e.recycle = e.putFile
@@ -166,8 +168,11 @@ func (e *Engine) Flows(over int, id app.ProtoID) (flows, txs uint64) {
 	return e.flows[over][id], e.txs[over][id]
 }
 
-// Errors returns how often parsers of a protocol failed, by kind as in ErrorNames.
-func (e *Engine) Errors(id app.ProtoID) [errorCount]uint64 { return e.errors[id] }
+// Errors returns how often parsers of a protocol failed, by transport and by kind as in ErrorNames.
+func (e *Engine) Errors(over int, id app.ProtoID) [errorCount]uint64 { return e.errors[over][id] }
+
+// AppErrors returns how often the policy on errors was applied to a protocol, by transport.
+func (e *Engine) AppErrors(over int, id app.ProtoID) uint64 { return e.appErrors[over][id] }
 
 // Close frees all memory. No Unit may be used afterwards.
 func (e *Engine) Close() {
@@ -357,9 +362,13 @@ func (e *Engine) flush(u *Unit) {
 	}
 	eof := s.eof
 	s.eof = [2]bool{true, true}
-	for _, d := range [2]flow.Dir{u.Dir, u.Dir.Other()} {
+	first := u.Dir // the other way round from where the data came from: it went up with its ACK, or inline at once
+	if e.cfg.TCP.Inline {
+		first = u.Dir.Other()
+	}
+	for _, d := range [2]flow.Dir{first, first.Other()} {
 		e.tracker.TriggerRaw(f, d)
-		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush)
+		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush|u.Flags&(NoPacketInspect|NoPayloadInspect))
 	}
 	if change {
 		s.eof = eof
@@ -369,7 +378,8 @@ func (e *Engine) flush(u *Unit) {
 	}
 }
 
-// runPseudo runs a packet without bytes on a flow.
+// runPseudo runs a packet without bytes on a flow. What is not to be inspected any more is in extra: it may have become so with
+// the packet that this one comes before.
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
@@ -377,12 +387,6 @@ func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d 
 	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
-	}
-	if f.Has(flow.NoPacketInspect) {
-		u.Flags |= NoPacketInspect
-	}
-	if f.Has(flow.NoPayloadInspect) {
-		u.Flags |= NoPayloadInspect
 	}
 	e.run.Run(u)
 	e.done(u)

@@ -50,7 +50,11 @@ func (l *layer) Data(c *tcp.Context, d flow.Dir, data []byte, off uint64, eof bo
 	}
 	s.eof[d] = s.eof[d] || eof
 	if s.search.firstSeen == seenNothing && len(data) > 0 {
-		s.search.firstSeen = seenToServer + int8(d)
+		first, ok := l.e.tracker.FirstData(f) // as it came, not as it goes up
+		if !ok {
+			first = d
+		}
+		s.search.firstSeen = seenToServer + int8(first)
 	}
 	switch {
 	case s.change:
@@ -89,8 +93,12 @@ func (l *layer) Gap(c *tcp.Context, d flow.Dir, off uint64, n uint64) bool {
 	}
 	if s.Parser == nil || !s.Proto.GapOK {
 		l.e.Count[CountAppGap]++
-		l.e.errors[s.ID][errorGap]++
-		l.fail(c, s)
+		l.e.errors[over(f)][s.ID][ErrorGap]++
+		if s.Parser == nil {
+			l.fail(c, s)
+		} else {
+			l.parserError(c, s)
+		}
 		return false
 	}
 	for n > 0 && !s.over {
@@ -371,7 +379,7 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 	}
 	f, e := c.Flow, l.e
 	if at := e.cfg.Simulate.AppErrorAt[d]; at > 0 && off >= at-1 {
-		e.errors[s.ID][errorParser]++
+		e.errors[over(f)][s.ID][errorParser]++
 		l.parserError(c, s)
 		return len(data), 0
 	}
@@ -388,9 +396,9 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 
 	if r.Status == app.Failed || r.Consumed < 0 || r.Consumed > len(data) {
 		if r.Status == app.Failed {
-			e.errors[s.ID][errorParser]++
+			e.errors[over(f)][s.ID][errorParser]++
 		} else {
-			e.errors[s.ID][errorInternal]++
+			e.errors[over(f)][s.ID][errorInternal]++
 		}
 		l.parserError(c, s)
 		return len(data), 0
@@ -447,6 +455,7 @@ func (l *layer) parserError(c *tcp.Context, s *State) {
 	l.fail(c, s)
 	if u, ok := c.User.(*Unit); ok && u != nil {
 		l.e.apply(u, l.e.cfg.AppErrorPolicy, DropAppError, TargetAppError)
+		l.e.appErrors[over(c.Flow)][s.ID]++
 	}
 }
 
