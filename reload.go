@@ -188,7 +188,7 @@ func (e *Engine) load() error {
 		}
 		e.log.Warn().Str("module", f.module).Msgf("Error loading %s configuration from %s", f.what, f.path)
 		if e.opt.Test {
-			fatal = append(fatal, fmt.Errorf("Error loading %s configuration from %s", f.what, f.path))
+			fatal = append(fatal, fmt.Errorf("%s: not a valid %s file", f.path, f.what))
 		}
 	}
 	cfg.Reputation, errs = e.reputation()
@@ -307,7 +307,6 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		FileStore:          e.out.Stores(),
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
-		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
 		Features:           e.features(),
