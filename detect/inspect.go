@@ -142,6 +142,15 @@ func (w *Worker) keyOf(u *stream.Unit, a flow.ProtoID) classKey {
 	return k
 }
 
+// streamChunk is a part of the reassembled stream.
+type streamChunk struct {
+	data []byte
+	off  uint64
+}
+
+// maxBehind bounds the parts of a stream behind holes that one packet has rules look at.
+const maxBehind = 256
+
 // packetMask is what the packet has of what rules may need.
 func (w *Worker) packetMask(u *stream.Unit) mask {
 	p := u.Packet
@@ -150,9 +159,18 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 	if !pseudo {
 		m |= maskReal
 	}
-	w.streamData, w.streamOff, w.hasStream = nil, 0, false
+	w.streamData, w.streamOff, w.hasStream, w.behind = nil, 0, false, w.behind[:0]
 	if u.Flow != nil && p.Proto == protoTCP && inSession(u) {
 		w.streamData, w.streamOff, w.hasStream = w.raw(u)
+		if w.hasStream {
+			for len(w.behind) < maxBehind {
+				b, off, ok := w.rawNext(u)
+				if !ok {
+					break
+				}
+				w.behind = append(w.behind, streamChunk{b, off})
+			}
+		}
 	}
 	if !u.Has(stream.NoPayloadInspect) && len(p.Payload) > 0 || w.hasStream {
 		m |= maskPayload
@@ -200,6 +218,9 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 		if tcp && cl.stream != nil {
 			if w.hasStream && len(w.streamData) > 0 {
 				w.addJob(cl.stream, w.streamData)
+			}
+			for i := range w.behind {
+				w.addJob(cl.stream, w.behind[i].data)
 			}
 			if !u.Has(stream.InStream) && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
 				w.addJob(cl.stream, p.Payload)
@@ -312,7 +333,15 @@ func (w *Worker) onStream(u *stream.Unit, p *program) bool {
 	if u.Has(stream.EndOfFlow) {
 		flags |= chain.End
 	}
-	return p.match(&w.ctx, w.streamData, w.streamOff, flags)
+	if p.match(&w.ctx, w.streamData, w.streamOff, flags) {
+		return true
+	}
+	for i := range w.behind {
+		if p.match(&w.ctx, w.behind[i].data, w.behind[i].off, flags) {
+			return true
+		}
+	}
+	return false
 }
 
 // onPacket looks at the packet's payload.

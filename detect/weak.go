@@ -172,6 +172,9 @@ func (w *Worker) weakRules(u *stream.Unit, cl *class, m mask) {
 		}
 		if !ok && x.stream {
 			ok = near && x.hit(w.streamData, w.streamOff) || outside && x.hit(p, 0)
+			for k := 0; !ok && k < len(w.behind) && w.behind[k].off < weakWindow; k++ {
+				ok = x.hit(w.behind[k].data, w.behind[k].off)
+			}
 		}
 		if !ok {
 			continue

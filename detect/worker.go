@@ -48,6 +48,7 @@ type Worker struct {
 	chain   *chain.Ctx
 	pcre    *pcre.Matcher
 	raw     func(u *stream.Unit) ([]byte, uint64, bool)
+	rawNext func(u *stream.Unit) ([]byte, uint64, bool)
 	updated func(s *stream.State, d flow.Dir) bool
 
 	classes    []*class // [0] is of packets that no rule looks at
@@ -84,6 +85,7 @@ type Worker struct {
 	streamData []byte
 	streamOff  uint64
 	hasStream  bool
+	behind     []streamChunk // what the stream has behind holes
 }
 
 // job is one buffer in the scanner's batch.
@@ -95,7 +97,8 @@ type job struct {
 
 // NewWorker returns a Worker that judges by the ruleset.
 func (rs *Ruleset) NewWorker(shared *Shared) *Worker {
-	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw, updated: (*stream.State).Updated}
+	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw, rawNext: (*stream.Unit).RawNext,
+		updated: (*stream.State).Updated}
 	w.ctx.Worker = w
 	w.Adopt(rs)
 	return w
