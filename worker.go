@@ -78,6 +78,7 @@ func (w *worker) Run(u *stream.Unit) {
 	var alerts []detect.Alert
 	if w.detect != nil {
 		alerts = w.detect.Inspect(u)
+		w.out.Dropper = w.detect.Dropper()
 	}
 	w.out.Packet(u, alerts)
 }

@@ -85,6 +85,7 @@ type Worker struct {
 	streamData []byte
 	streamOff  uint64
 	hasStream  bool
+	dropper    Alert         // the first match of the packet that drops; no Rule = none
 	behind     []streamChunk // what the stream has behind holes
 }
 
