@@ -23,6 +23,8 @@ var doneKeys = []string{
 
 	"outputs.fast.enabled", "outputs.fast.filename", "outputs.fast.append", "outputs.fast.filetype",
 	"outputs.stats",
+	"reputation-categories-file", "reputation-files", "default-reputation-path",
+	"datasets", "default-data-dir",
 	"outputs.eve-log.enabled", "outputs.eve-log.filetype", "outputs.eve-log.filename", "outputs.eve-log.append",
 	"outputs.eve-log.filemode", "outputs.eve-log.rotate-interval", "outputs.eve-log.threaded", "outputs.eve-log.prefix",
 	"outputs.eve-log.type", "outputs.eve-log.identity", "outputs.eve-log.facility", "outputs.eve-log.level",
@@ -217,15 +219,22 @@ func (e *Engine) ReportLoaded() {
 		return
 	}
 	l := e.Loaded()
+	if e.reportRules(&l) {
+		e.log.Info().Str("module", "detect").Msgf("%d signatures processed, in %.3f seconds", l.Rules, l.Took.Seconds())
+	}
+}
+
+// reportRules logs how many rules were loaded. It reports whether there were rules to load.
+func (e *Engine) reportRules(l *Loaded) bool {
 	switch {
 	case l.Files == 0 && l.Rules == 0 && l.Failed == 0:
 		e.log.Info().Str("module", "detect").Msg("No signatures supplied.")
-		return
+		return false
 	case l.Rules == 0:
 		e.log.Warn().Str("module", "detect").Msgf("%d rule files specified, but no rules were loaded!", l.Files)
 	default:
 		e.log.Info().Str("module", "detect").Msgf("%d rule files processed. %d rules successfully loaded, %d rules failed, %d rules skipped",
 			l.Files, l.Rules, l.Failed, l.Skipped)
 	}
-	e.log.Info().Str("module", "detect").Msgf("%d signatures processed, in %.3f seconds", l.Rules, l.Took.Seconds())
+	return true
 }

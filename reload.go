@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"sentinel/detect"
 	"sentinel/detect/keyword"
 	"sentinel/detect/mpm"
@@ -49,6 +51,63 @@ func (e *Engine) engines(b *jsonw.Builder) {
 	b.Close()
 }
 
+// RulesError says that rules were refused where that is fatal. What is wrong with each was logged already.
+type RulesError struct {
+	Refused []string // one text a rule: "file:line: keyword: reason"
+}
+
+// Error returns one line a rule.
+func (e *RulesError) Error() string {
+	return "Loading signatures failed.\n" + strings.Join(e.Refused, "\n")
+}
+
+// refusal returns an error as one about a rule.
+func refusal(err error) *rules.Error {
+	var re *rules.Error
+	if errors.As(err, &re) {
+		return re
+	}
+	return &rules.Error{Reason: err.Error()}
+}
+
+// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines.
+func (e *Engine) reportRefused(err *rules.Error) {
+	e.sayOfRule(e.log.Error(), err)
+	e.log.Error().Str("module", "detect").Msgf("error parsing signature \"%s\" from file %s at line %d", err.Raw, err.File, err.Line)
+}
+
+// sayOfRule logs a message about a rule; where the rule is stands beside it.
+func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
+	module := "detect"
+	switch {
+	case err.Keyword == "decode-event": // the one that is known to be looked for by this name
+	case err.Keyword != "":
+		module += "-" + err.Keyword
+	case err.Raw != "":
+		module += "-parse"
+	}
+	if err.File != "" {
+		x = x.Str("place", fmt.Sprintf("%s:%d", err.File, err.Line))
+	}
+	x.Str("module", module).Msg(err.Reason)
+}
+
+// features are the names that the keyword requires may ask for.
+func (e *Engine) features() map[string]bool {
+	root := e.tree.Root()
+	f := map[string]bool{}
+	for _, n := range [...]string{"ja3", "ja4"} {
+		// The default is to make fingerprints when rules ask for them.
+		f[n] = !root.Get("app-layer.protocols.tls." + n + "-fingerprints").IsFalse()
+	}
+	for name, n := range root.Get("outputs").Entries() {
+		if name == "file-store" && n.Get("enabled").IsTrue() {
+			f["output::file-store"] = true
+		}
+	}
+	return f
+}
+
 // Loaded returns what came of the last load or reload.
 func (e *Engine) Loaded() Loaded {
 	if l := e.loaded.Load(); l != nil {
@@ -74,11 +133,12 @@ func (e *Engine) load() error {
 	l := &Loaded{ByWord: map[string]int{}}
 	var list []rules.Rule
 	var fatal []error
-	bad := func(word, text string) {
+	bad := func(err error) {
+		re := refusal(err)
 		l.Failed++
-		l.ByWord[word]++
-		l.Errors = append(l.Errors, text)
-		e.log.Error().Msg(text)
+		l.ByWord[re.Keyword]++
+		l.Errors = append(l.Errors, err.Error())
+		e.reportRefused(re)
 	}
 	files := e.opt.RuleFiles
 	if files == nil {
@@ -102,30 +162,40 @@ func (e *Engine) load() error {
 				e.log.Error().Msg(err.Error())
 				continue
 			}
-			bad(err.Keyword, err.Error())
+			bad(err)
 		}
 	}
 	if e.opt.Rules != "" {
 		rs, errs := rules.Parse(strings.NewReader(e.opt.Rules), "rules")
 		list = append(list, rs...)
 		for _, err := range errs {
-			bad(err.Keyword, err.Error())
+			bad(err)
 		}
 	}
 	cfg, errs := e.detectConfig()
 	for _, err := range errs {
 		e.log.Warn().Msg(err.Error())
 	}
+	for _, f := range cfg.broken {
+		for _, err := range f.errs {
+			e.log.Error().Str("module", f.module).Msg(err.Error())
+		}
+		e.log.Warn().Str("module", f.module).Msgf("Error loading %s configuration from %s", f.what, f.path)
+		if e.opt.Test {
+			fatal = append(fatal, fmt.Errorf("Error loading %s configuration from %s", f.what, f.path))
+		}
+	}
+	cfg.Reputation, errs = e.reputation()
+	for _, err := range errs {
+		e.log.Error().Str("module", "reputation").Msg(err.Error())
+	}
+	cfg.Datasets = e.datasets
+	e.datasets.Forget()
 	e.gen++
 	cfg.Generation = e.gen
-	rs, refused := detect.Compile(cfg, list)
+	rs, refused := detect.Compile(cfg.Config, list)
 	for _, err := range refused {
-		word := ""
-		var re *rules.Error
-		if errors.As(err, &re) {
-			word = re.Keyword
-		}
-		bad(word, err.Error())
+		bad(err)
 	}
 	if rs == nil {
 		return errors.Join(append(fatal, errors.New("no ruleset could be made"))...)
@@ -133,18 +203,63 @@ func (e *Engine) load() error {
 	l.Rules = rs.Total - rs.FailedRules - rs.Skipped
 	l.Skipped = rs.Skipped
 	for _, err := range rs.Warnings {
-		e.log.Warn().Msg(err.Error())
+		e.sayOfRule(e.log.Warn(), refusal(err))
+	}
+	for _, text := range rs.Notes {
+		e.log.Log().Str("module", "detect-dataset").Msg(text)
+	}
+	for _, err := range rs.Why {
+		e.sayOfRule(e.log.Info(), refusal(err))
 	}
 	l.Took, l.When = time.Since(start), time.Now()
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
-		return errors.Join(append(fatal, fmt.Errorf("%d rules were refused", l.Failed))...)
+		e.reportRules(l)
+		return errors.Join(append(fatal, &RulesError{l.Errors})...)
 	}
 	if len(fatal) > 0 && e.opt.RuleFiles != nil && l.Rules == 0 {
 		return errors.Join(fatal...)
 	}
 	e.loaded.Store(l)
-	e.ruleset.Store(rs)
+	e.install(rs)
 	return nil
+}
+
+// install makes a ruleset the running one.
+func (e *Engine) install(rs *detect.Ruleset) {
+	e.users.Lock()
+	defer e.users.Unlock()
+	old := e.ruleset.Swap(rs)
+	if old != nil && e.using[old] == 0 {
+		old.Close()
+	}
+}
+
+// take lets a worker use the running ruleset until release. A ruleset that is not the running one and that nobody uses any more
+// gives its memory back.
+func (e *Engine) take() *detect.Ruleset {
+	e.users.Lock()
+	defer e.users.Unlock()
+	rs := e.ruleset.Load()
+	if rs != nil {
+		e.using[rs]++
+	}
+	return rs
+}
+
+// release ends a worker's use of a ruleset.
+func (e *Engine) release(rs *detect.Ruleset) {
+	if rs == nil {
+		return
+	}
+	e.users.Lock()
+	defer e.users.Unlock()
+	if e.using[rs]--; e.using[rs] > 0 {
+		return
+	}
+	delete(e.using, rs)
+	if e.ruleset.Load() != rs {
+		rs.Close()
+	}
 }
 
 // newEngine chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
@@ -160,8 +275,19 @@ func (e *Engine) matcher() mpm.Engine {
 	return ac.New()
 }
 
+// ruleConfig is what detection takes from the configuration, and the files beside the rules in which something is wrong.
+type ruleConfig struct {
+	detect.Config
+	broken []brokenFile
+}
+
+type brokenFile struct {
+	module, what, path string
+	errs               []error
+}
+
 // detectConfig reads what detection takes from the configuration.
-func (e *Engine) detectConfig() (detect.Config, []error) {
+func (e *Engine) detectConfig() (ruleConfig, []error) {
 	root := e.tree.Root()
 	r := &reader{root: root}
 	c := detect.Config{
@@ -173,9 +299,12 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		GuessAppTx:         r.bool("detect.guess-applayer-tx", false),
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
+		FileStore:          e.out.Stores(),
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
+		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
+		Features:           e.features(),
 	}
 	if d := e.cacheDir(); d != "" && !root.Get("detect.sgh-mpm-caching").IsFalse() {
 		c.Cache = &mpm.Cache{Dir: d}
@@ -197,15 +326,23 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		}
 		return bytes.NewReader(fallback), "built-in " + key
 	}
+	var broken []brokenFile
+	check := func(what, path string, more []error) {
+		if len(more) > 0 {
+			broken = append(broken, brokenFile{what + "-config", what, path, more})
+		}
+	}
+	in, name := read("classification-file", etc.Classification)
 	var more []error
-	c.Classes, more = detect.ParseClasses(read("classification-file", etc.Classification))
-	errs = append(errs, more...)
-	c.References, more = detect.ParseReferences(read("reference-config-file", etc.Reference))
-	errs = append(errs, more...)
-	in, name := read("threshold-file", etc.Threshold)
+	c.Classes, more = detect.ParseClasses(in, name)
+	check("classification", name, more)
+	in, name = read("reference-config-file", etc.Reference)
+	c.References, more = detect.ParseReferences(in, name)
+	check("reference", name, more)
+	in, name = read("threshold-file", etc.Threshold)
 	c.Thresholds, more = detect.ParseThresholds(in, name, e.set.vars)
-	errs = append(errs, more...)
-	return c, append(errs, r.errs...)
+	check("threshold", name, more)
+	return ruleConfig{c, broken}, append(errs, r.errs...)
 }
 
 // ruleFileFlags is what rules need to know of files.

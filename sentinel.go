@@ -31,6 +31,7 @@ import (
 
 	"sentinel/capture"
 	"sentinel/detect"
+	"sentinel/detect/dataset"
 	"sentinel/etc"
 	"sentinel/eve"
 	"sentinel/internal/conf"
@@ -59,6 +60,9 @@ type Options struct {
 	NoDetection   bool     // no rules are run
 	// Strict makes every error in rules or configuration an error of New (--init-errors-fatal).
 	Strict bool
+	// Test makes errors in the classification, reference and threshold files errors of New (-T); otherwise their lines
+	// that are wrong are left out.
+	Test bool
 	// StrictKeywords makes errors of these keywords fatal where the rule would be refused ("all" = every keyword).
 	StrictKeywords string
 
@@ -80,6 +84,8 @@ type Options struct {
 	// Log takes the engine's own messages; the zero Logger drops them.
 	Log zerolog.Logger
 	// ConfigErrors are not fatal unless Strict: they are logged.
+
+	more []*app.Protocol // besides those that are built in, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -96,19 +102,22 @@ type Engine struct {
 	ruleset  atomic.Pointer[detect.Ruleset]
 	shared   *detect.Shared
 	names    *detect.Names
+	datasets *dataset.Sets
 	expect   *stream.Expectations
 	states   sync.Map // what protocols share among workers, by name
 	out      *eve.Output
 	counters *counters
 	loaded   atomic.Pointer[Loaded]
 	reloads  sync.Mutex
+	users    sync.Mutex
+	using    map[*detect.Ruleset]int // workers by ruleset, under users
 	gen      uint32
 	started  time.Time
 
 	mu        sync.Mutex
 	workers   []*worker
 	receivers []*receiver
-	sources   []capture.Source
+	before    span    // of the workers of earlier runs
 	inject    *worker // of Inject
 	injected  [1]capture.Frame
 	number    uint64
@@ -123,7 +132,8 @@ type Engine struct {
 // New makes an engine. What is wrong with rules or configuration but can be passed over is logged; with Options.Strict it is
 // an error. The error joins all that was found.
 func New(o Options) (*Engine, error) {
-	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations()}
+	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations(),
+		using: map[*detect.Ruleset]int{}}
 	e.seed = rand.Uint64() | 1
 	if o.NoRandom {
 		e.seed = 1
@@ -139,10 +149,13 @@ func New(o Options) (*Engine, error) {
 	}); err != nil {
 		return nil, err
 	}
-	e.out.SetEngines(e.engines)
 	if e.detects {
+		e.out.SetEngines(e.engines)
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		for _, err := range e.openDatasets() {
+			e.log.Error().Str("module", "datasets").Msg(err.Error())
+		}
 		if err := e.load(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
@@ -187,7 +200,7 @@ func (e *Engine) configure() error {
 	case "all":
 		e.set.checksum = checksumsAll
 	}
-	e.reg = app.NewRegistry(all.Protocols(), func(p *app.Protocol) bool {
+	e.reg = app.NewRegistry(append(all.Protocols(), o.more...), func(p *app.Protocol) bool {
 		_, tcp := stream.ProtocolEnabled(root, p, "tcp")
 		_, udp := stream.ProtocolEnabled(root, p, "udp")
 		return p.Transport&app.TCP != 0 && tcp || p.Transport&app.UDP != 0 && udp
@@ -244,6 +257,9 @@ func (e *Engine) streamConfig() stream.Config {
 		Expect:    e.expect,
 		Checksums: stream.Checksums(s.checksum),
 	}
+	if _, depth, own, err := eve.FileStoreConfig(e.tree.Root(), uint64(s.tcp.Depth)); err == nil && own {
+		c.StoreDepth = depth
+	}
 	c.Flow.Seed = e.seed
 	c.TCP.DetectOff = !e.detects
 	c.TCP.NoRaw = c.TCP.NoRaw || !e.detects // nobody looks at it
@@ -264,7 +280,7 @@ func (e *Engine) sharedState(name string, make func() any) any {
 
 // wants says what rules or outputs need that protocols compute only on demand.
 func (e *Engine) wants(what string) bool {
-	if rs := e.ruleset.Load(); rs != nil && (rs.Wants(what) || what == "ja3" && rs.Wants("ja3s")) {
+	if rs := e.ruleset.Load(); rs != nil && rs.Wants(what) {
 		return true
 	}
 	return e.out.Wants(what)
@@ -293,7 +309,8 @@ func (e *Engine) Inject(b []byte, link capture.LinkType, at time.Time) (pass boo
 }
 
 // Run reads the sources to their end, or until ctx is done, and ends all flows. Sources of one call belong together: the
-// queues of an interface, or one file. It returns the first error of a source; what was read before it is kept.
+// queues of an interface, or one file. It returns the first error of a source; what was read before it is kept. When it has
+// returned it may be called again: rules, thresholds and outputs stay, and flows begin anew.
 func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	if len(sources) == 0 {
 		return errors.New("nothing to read from")
@@ -302,6 +319,12 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return errors.New("the engine is running already")
 	}
 	defer e.running.Store(false)
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		return errors.New("the engine is closed")
+	}
 	n := e.opt.Workers
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
@@ -320,9 +343,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	case mode != "single" && mode != "autofp" && mode != "workers":
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
-	e.mu.Lock()
-	e.sources = sources
-	e.mu.Unlock()
+	e.retire()
 	var err error
 	switch {
 	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
@@ -330,7 +351,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	case mode == "single" || n == 1:
 		err = e.runWorkers(ctx, sources[:1])
 	default:
-		err = e.runHandoff(ctx, sources, n)
+		err = e.runHandoff(ctx, sources, n, finite)
 	}
 	if werr := e.out.Err(); werr != nil && err == nil {
 		err = werr
@@ -403,7 +424,7 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 }
 
 // runHandoff shares the packets of all sources out to n workers by flow.
-func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int) error {
+func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int, finite bool) error {
 	workers := make([]*worker, n)
 	rings := make([]*ring, n)
 	for i := range workers {
@@ -411,7 +432,7 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 		if err != nil {
 			return err
 		}
-		w.pub.handedOff = true
+		w.pub.handedOff, w.live = true, !finite
 		workers[i] = w
 		rings[i] = &ring{shares: make(chan *share, ringSlots)}
 	}
@@ -449,6 +470,28 @@ func (e *Engine) attach(w []*worker, r []*receiver) {
 	e.receivers = append(e.receivers, r...)
 }
 
+// retire lets go of the workers of an earlier run; what they counted stays.
+func (e *Engine) retire() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.workers {
+		if w == e.inject {
+			continue
+		}
+		e.before.add(w.span)
+		e.counters.reg.Retire(w.pub.set)
+		e.out.Release(w.out)
+		w.free()
+	}
+	for _, r := range e.receivers {
+		e.counters.reg.Retire(r.pub.set)
+	}
+	e.workers, e.receivers = e.workers[:0], nil
+	if e.inject != nil {
+		e.workers = append(e.workers, e.inject)
+	}
+}
+
 func (e *Engine) setFile(name string) {
 	if p := e.file.Load(); p == nil || *p != name {
 		e.file.Store(&name)
@@ -459,8 +502,11 @@ func (e *Engine) setFile(name string) {
 func (e *Engine) Reopen() error { return e.out.Reopen() }
 
 // Close ends the flows of injected packets, writes the last statistics, and closes the outputs. It returns the first
-// error of an output.
+// error of an output. Run must have returned.
 func (e *Engine) Close() error {
+	if e.running.Load() {
+		return errors.New("the engine is running: end Run first")
+	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -473,6 +519,9 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.stopStats()
 	err := e.out.Close()
+	if e.datasets != nil {
+		err = errors.Join(err, e.datasets.Save())
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range e.workers {

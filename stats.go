@@ -202,6 +202,7 @@ type publisher struct {
 	blocked   uint64
 	rejected  uint64
 	replaced  uint64
+	panics    uint64 // of a receiver
 	dropped   [stream.DropReasonCount]uint64
 }
 
@@ -325,10 +326,11 @@ func (p *publisher) captured(st capture.Stats) {
 
 // Counters returns the present value of every counter by its dotted name, over all workers.
 func (e *Engine) Counters() map[string]uint64 {
-	e.counters.reg.Snapshot(&e.counters.snap)
-	m := make(map[string]uint64, len(e.counters.snap.Names))
-	for i, n := range e.counters.snap.Names {
-		m[n] = e.counters.snap.Total.Values[i]
+	var snap counter.Snapshot // of its own: the differences in stats events are those between stats events
+	e.counters.reg.Snapshot(&snap)
+	m := make(map[string]uint64, len(snap.Names))
+	for i, n := range snap.Names {
+		m[n] = snap.Total.Values[i]
 	}
 	return m
 }

@@ -45,7 +45,7 @@ func (s *Summary) PacketRate() float64 {
 	return float64(s.Packets) / s.Took.Seconds()
 }
 
-// Summary returns what was seen so far. The engine must be idle: before Run or Inject, or after they returned.
+// Summary returns what was seen. The engine must be idle: after Run has returned, or after Close for injected packets.
 func (e *Engine) Summary() Summary {
 	s := Summary{Took: time.Since(e.started), LogDir: e.LogDir()}
 	c := e.Counters()
@@ -78,17 +78,14 @@ func (e *Engine) Summary() Summary {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	sum := tally{}
-	var first, last int64
+	all := e.before
 	for _, w := range e.workers {
-		if w.firstTime != 0 && (first == 0 || w.firstTime < first) {
-			first = w.firstTime
-		}
-		last = max(last, w.lastTime)
+		all.add(w.span)
 		for m, n := range alertsOf(w) {
 			sum[m] += n
 		}
 	}
-	s.Span = max(time.Duration(last-first), 0)
+	s.Span = max(time.Duration(all.last-all.first), 0)
 	s.Rules = sum.list()
 	return s
 }

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"sentinel/detect/dataset"
+	"sentinel/detect/iprep"
 	"sentinel/detect/mpm"
 	"sentinel/rules"
 	"sentinel/stream/app"
@@ -15,6 +17,8 @@ type Config struct {
 	Classes    *Classes    // classification.config; nil = none
 	References *References // reference.config; nil = none
 	Thresholds []ThresholdLine
+	Datasets   *dataset.Sets // of dataset and datarep; shared across reloads
+	Reputation *iprep.Table  // of addresses, for iprep; nil = none
 
 	Engine mpm.Engine // nil = no prefilter: every rule is tried (tests, the plain path)
 	Cache  *mpm.Cache
@@ -30,6 +34,7 @@ type Config struct {
 	PrefilterAuto      bool // detect.prefilter.default: auto
 	NoPrefilter        bool // try every rule on everything: for tests of parity
 	NoDirect           bool // put weak patterns into the pattern sets too: for tests of parity
+	FileStore          bool // files are stored: without it filestore is without effect
 	StrictRuleKeywords bool // --strict-rule-keywords
 	Generation         uint32
 	ActionOrder        []rules.Action // action-order; pass, drop, reject, alert

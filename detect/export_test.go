@@ -8,7 +8,6 @@ import (
 // SetRaw replaces where a worker takes the reassembled stream from.
 func (w *Worker) SetRaw(f func(u *stream.Unit) ([]byte, uint64, bool)) {
 	w.raw = f
-	w.rawNext = func(*stream.Unit) ([]byte, uint64, bool) { return nil, 0, false }
 	w.updated = func(*stream.State, flow.Dir) bool { return true }
 }
 

@@ -160,7 +160,7 @@ func (b *Builder) checkBuffers() (tsOnly, tcOnly, ambiguous int, err error) {
 					continue
 				}
 				if err := s.buffer.Check(c.Data, c.Nocase); err != nil {
-					return 0, 0, 0, b.errorf(u.def.name, err.Error())
+					return 0, 0, 0, b.errorf(u.def.name, "rule "+strconv.FormatUint(uint64(r.meta.SID), 10)+": "+err.Error())
 				}
 			}
 		}

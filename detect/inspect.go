@@ -50,7 +50,8 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	return w.alerts
 }
 
-// renew forgets what the flow remembers of another generation of rules. Bits stay: their ids are of all generations.
+// renew forgets what the flow remembers of another generation of rules: classes, variables (flowbits too, as in Suricata) and how
+// far its transactions were judged. Bits of hosts and pairs of hosts stay.
 func (w *Worker) renew(f *flow.Flow, s *stream.State) {
 	first := f.Generation == 0
 	f.Generation = w.rs.Generation
@@ -143,15 +144,6 @@ func (w *Worker) keyOf(u *stream.Unit, a flow.ProtoID) classKey {
 	return k
 }
 
-// streamChunk is a part of the reassembled stream.
-type streamChunk struct {
-	data []byte
-	off  uint64
-}
-
-// maxBehind bounds the parts of a stream behind holes that one packet has rules look at.
-const maxBehind = 256
-
 // packetMask is what the packet has of what rules may need.
 func (w *Worker) packetMask(u *stream.Unit) mask {
 	p := u.Packet
@@ -160,17 +152,11 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 	if !pseudo {
 		m |= maskReal
 	}
-	w.streamData, w.streamOff, w.hasStream, w.behind = nil, 0, false, w.behind[:0]
+	w.streamData, w.streamOff, w.hasStream, w.moreStream = nil, 0, false, w.moreStream[:0]
 	if u.Flow != nil && p.Proto == protoTCP && inSession(u) {
 		w.streamData, w.streamOff, w.hasStream = w.raw(u)
-		if w.hasStream {
-			for len(w.behind) < maxBehind {
-				b, off, ok := w.rawNext(u)
-				if !ok {
-					break
-				}
-				w.behind = append(w.behind, streamChunk{b, off})
-			}
+		if ssn := u.Session(); w.hasStream && ssn != nil && (ssn.Stream[u.Dir].Regions > 1 || u.Has(stream.EndOfFlow)) {
+			w.rawChunks(u)
 		}
 	}
 	if !u.Has(stream.NoPayloadInspect) && len(p.Payload) > 0 || w.hasStream {
@@ -193,6 +179,24 @@ func (w *Worker) packetMask(u *stream.Unit) mask {
 		m |= maskFlow
 	}
 	return m
+}
+
+// maxRawChunks bounds the pieces of stream that lie between gaps.
+const maxRawChunks = 64
+
+// rawChunks keeps the pieces of the stream behind its gaps. They are copied: each is lent until the next is asked for.
+func (w *Worker) rawChunks(u *stream.Unit) {
+	w.rawBuf = append(w.rawBuf[:0], w.streamData...)
+	w.streamData = w.rawBuf[:len(w.rawBuf):len(w.rawBuf)]
+	for range maxRawChunks {
+		b, off, ok := u.RawNext()
+		if !ok {
+			return
+		}
+		n := len(w.rawBuf)
+		w.rawBuf = append(w.rawBuf, b...)
+		w.moreStream = append(w.moreStream, chunk{data: w.rawBuf[n:len(w.rawBuf):len(w.rawBuf)], offset: off})
+	}
 }
 
 // candidate adds a rule to those that will be tried, once.
@@ -220,8 +224,8 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 			if w.hasStream && len(w.streamData) > 0 {
 				w.addJob(cl.stream, w.streamData)
 			}
-			for i := range w.behind {
-				w.addJob(cl.stream, w.behind[i].data)
+			for i := range w.moreStream {
+				w.addJob(cl.stream, w.moreStream[i].data)
 			}
 			if !u.Has(stream.InStream) && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
 				w.addJob(cl.stream, p.Payload)
@@ -337,8 +341,8 @@ func (w *Worker) onStream(u *stream.Unit, p *program) bool {
 	if p.match(&w.ctx, w.streamData, w.streamOff, flags) {
 		return true
 	}
-	for i := range w.behind {
-		if p.match(&w.ctx, w.behind[i].data, w.behind[i].off, flags) {
+	for i := range w.moreStream {
+		if x := &w.moreStream[i]; p.match(&w.ctx, x.data, x.offset, flags) {
 			return true
 		}
 	}
@@ -443,5 +447,8 @@ func (w *Worker) cleanUp() {
 	}
 	w.bodies = w.bodies[:0]
 	w.scratch.Reset()
+	if cap(w.work) > 1<<20 {
+		w.work = nil
+	}
 	w.work = w.work[:0]
 }

@@ -100,13 +100,15 @@ type compiled struct {
 
 	apps   appSet // empty = any
 	fast   *fastPattern
+	anchor *anchor // for packets, where the fast pattern may lie anywhere; nil = none
 	hook   *hook
 	order  orderKey
 	target Target
 
 	fileNeeds  FileNeeds
 	storeScope StoreScope
-	bits       int // flowbits used
+	storeDirs  [2]bool // by Dir, with a scope beyond the file
+	bits       int     // flowbits used
 }
 
 // appSet is a set of application protocols; the empty set means any.
@@ -164,7 +166,7 @@ type engine struct {
 	data     uint32 // with onBuffer: index of the ruleset's data
 	prog     *program
 	number   *app.Number
-	uint     Uint
+	uint     UintList
 	test     func(tx app.Transaction, d app.Dir) bool
 	event    uint8
 	files    []FileMatch

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"strings"
+
 	"sentinel/detect/mpm"
 	"sentinel/detect/transform"
 	"sentinel/rules"
@@ -16,8 +18,11 @@ type Ruleset struct {
 	FailedRules int            // rules left out because of an error
 	Failed      map[string]int // those by keyword
 	Warnings    []error
+	Why         []error // why rules were skipped
+	Notes       []string
 	Names       *Names
 
+	wants map[string]bool // what Wants answers
 	cfg   Config
 	rules []*compiled // by num
 	heads []head
@@ -81,15 +86,21 @@ func (rs *Ruleset) Meta() []*Meta {
 // TypeOf is the type of rule i of Meta.
 func (rs *Ruleset) TypeOf(i int) Type { return rs.rules[i].typ }
 
-// Wants reports whether some rule looks at a buffer, or at one of a group ("ja3" stands for "ja3.hash" and the like), for what
-// costs something to make.
-func (rs *Ruleset) Wants(buffer string) bool {
+// Wants reports whether some rule looks at a buffer, or at one of a family, for what costs something to make: "ja3" stands for
+// ja3.hash, ja3s.string and their like.
+func (rs *Ruleset) Wants(buffer string) bool { return rs.wants[buffer] }
+
+// noteWants fills in what Wants answers.
+func (rs *Ruleset) noteWants() {
+	rs.wants = map[string]bool{}
 	for i := range rs.data {
-		if n := rs.data[i].name; n == buffer || len(n) > len(buffer) && n[:len(buffer)] == buffer && n[len(buffer)] == '.' {
-			return true
+		name := rs.data[i].name
+		rs.wants[name] = true
+		if family, _, ok := strings.Cut(name, "."); ok {
+			rs.wants[family] = true
+			rs.wants[strings.TrimSuffix(family, "s")] = true // of servers: ja3s
 		}
 	}
-	return false
 }
 
 // NeedsOfFiles says which hashes of files rules look at, and whether some rule stores files.

@@ -336,7 +336,7 @@ func (rs *Ruleset) headHolds(h *head, k *classKey) bool {
 }
 
 // maxClasses bounds the classes of a worker. When it is reached all are forgotten.
-const maxClasses = 1 << 14
+const maxClasses = 1 << 12
 
 // class finds or makes the class of a key. Its number is valid as long as the worker's epoch.
 func (w *Worker) class(k classKey) uint32 {

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"sentinel/stream"
 	"sentinel/stream/file"
 	"sentinel/stream/flow"
 )
@@ -30,16 +31,34 @@ func (w *Worker) keep(b []byte) {
 	}
 }
 
-// storeFiles marks the files of a transaction that filestore asks for.
-func (w *Worker) storeFiles(run *txRun, r *compiled, d flow.Dir) {
+// storeFiles marks the files that filestore asks for: those that the rule is about, or all of the transaction or flow, those to
+// come too.
+func (w *Worker) storeFiles(u *stream.Unit, run *txRun, r *compiled, d flow.Dir) {
+	if !w.rs.cfg.FileStore {
+		return
+	}
+	u.StoreFiles = true
 	for _, x := range [2]flow.Dir{flow.ToServer, flow.ToClient} {
-		if r.storeScope == StoreFile && x != d {
-			continue
+		switch r.storeScope {
+		case StoreFile:
+			if x != d {
+				continue
+			}
+		case StoreTx:
+			if !r.storeDirs[x] {
+				continue
+			}
+			run.base.Store[x] = true
+		case StoreFlow:
+			if !r.storeDirs[x] {
+				continue
+			}
+			u.App.Store[x] = true
 		}
 		l := &run.base.Files[x]
 		for i := 0; i < l.Len(); i++ {
 			f := l.At(i)
-			if f.Flags&file.NoStore != 0 {
+			if f.Flags&file.NoStore != 0 || r.storeScope == StoreFile && !w.isAbout(r, f, d) {
 				continue
 			}
 			f.Flags |= file.Store
@@ -54,6 +73,22 @@ func (w *Worker) storeFiles(run *txRun, r *compiled, d flow.Dir) {
 			}
 		}
 	}
+}
+
+// isAbout reports whether a file meets the conditions on files of a rule that matched.
+func (w *Worker) isAbout(r *compiled, f *file.File, d flow.Dir) bool {
+	for i := range r.tx {
+		e := &r.tx[i]
+		if e.kind != onFiles || e.dir != d {
+			continue
+		}
+		for _, m := range e.files {
+			if !m.MatchFile(&w.ctx, f) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // StoreScope is what filestore stores.

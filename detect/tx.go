@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"sentinel/detect/chain"
 	"sentinel/stream"
 	"sentinel/stream/app"
 	"sentinel/stream/flow"
@@ -202,19 +201,6 @@ func (w *Worker) chunksOf(id uint32, run *txRun, d flow.Dir) cached {
 
 var empty = []byte{}
 
-// engineTx tries one engine of a rule on a transaction.
-type engineResult uint8
-
-const (
-	engNo     engineResult = iota // not now
-	engYes                        //
-	engNever                      // it cannot match any more
-	engNoFile                     // not these files
-	engMore                       // these files, and there may be more
-	engSkip                       // the engine is of another protocol or sub-state
-	engNow                        // the rule matches, and nothing is remembered
-)
-
 // looseRules adds the rules without fast pattern that are due at the transaction's progress.
 func (w *Worker) looseRules(cl *class, run *txRun, d flow.Dir) {
 	l := w.rs.byApp[cl.key.app].loose[d]
@@ -384,7 +370,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 			}
 			continue
 		}
-		if e.proto != flow.ProtoUnknown && (e.proto != u.App.ID || e.sub != run.base.Type) {
+		if e.proto != flow.ProtoUnknown && (e.proto != u.App.ID || e.sub != run.base.Type && e.kind != onEvent) {
 			continue
 		}
 		progress := run.progress
@@ -458,7 +444,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 	}
 	if matched {
 		if r.flags&filestore != 0 {
-			w.storeFiles(run, r, d)
+			w.storeFiles(u, run, r, d)
 		}
 		w.matched(r)
 		w.push(r, c.Alert|FromState, run.tx, run.base.ID)
@@ -484,137 +470,6 @@ func (w *Worker) storeTx(run *txRun, r *compiled, flags uint32, d flow.Dir) {
 		}
 		s.items[o] = append(s.items[o], txItem{r.num, flags})
 	}
-}
-
-// engine tries one condition.
-func (w *Worker) engine(u *stream.Unit, run *txRun, r *compiled, e *engine, progress uint8) engineResult {
-	c := &w.ctx
-	done := progress > e.progress
-	switch e.kind {
-	case onBuffer:
-		own := *run
-		own.progress = progress
-		x := w.chunksOf(e.data, &own, e.dir)
-		for k := x.from; k < x.from+x.count; k++ {
-			ch := &w.chunks[k]
-			var fl chain.Flags
-			if ch.end {
-				fl |= chain.End
-			}
-			if e.prog != nil && e.prog.match(c, ch.data, ch.offset, fl) {
-				return engYes
-			}
-		}
-		src := w.rs.data[e.data].src
-		if x.count == 0 && e.null {
-			if done && w.absent(src, run, e.dir) {
-				return engYes
-			}
-			return engNo
-		}
-		if done && src.buffer != nil && src.buffer.Kind == app.Single {
-			return engNever
-		}
-		return engNo
-	case onNumber:
-		for i := 0; i < maxMulti; i++ {
-			v, ok := e.number.Get(run.tx, e.dir, i)
-			if !ok {
-				break
-			}
-			if e.uint.Match(v) {
-				return engYes
-			}
-		}
-	case onTest:
-		if e.test(run.tx, e.dir) {
-			return engYes
-		}
-	case onEvent:
-		if run.base.Events.Has(e.event) != e.negate {
-			return engYes
-		}
-	case onFiles:
-		return w.fileEngine(run, e)
-	case onPayload:
-		for i := range w.streamKnown {
-			if s := &w.streamKnown[i]; s.num == r.num {
-				if s.yes {
-					return engYes
-				}
-				return engNo
-			}
-		}
-		yes := w.txPayload(u, r)
-		w.streamKnown = append(w.streamKnown, streamVerdict{r.num, yes})
-		if yes {
-			return engYes
-		}
-	case onHook:
-		if !done {
-			return engNow
-		}
-		return engYes
-	}
-	return engNo
-}
-
-// absent reports whether a buffer is not there at all, rather than looked at already.
-func (w *Worker) absent(s *source, run *txRun, d flow.Dir) bool {
-	switch {
-	case s.bodies:
-		return run.base.Files[d].Len() == 0
-	case s.buffer != nil && s.buffer.Kind == app.Streamed:
-		st := s.buffer.Stream(run.tx, d)
-		return st == nil || st.Size() == 0
-	}
-	return true
-}
-
-// txPayload looks for the content of a rule on transactions: in the stream, or in the datagram.
-func (w *Worker) txPayload(u *stream.Unit, r *compiled) bool {
-	if u.Packet.Proto != protoTCP {
-		return w.onPacket(u, r.payload)
-	}
-	return w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload)
-}
-
-// fileEngine tries conditions on the files of a transaction.
-func (w *Worker) fileEngine(run *txRun, e *engine) engineResult {
-	l := &run.base.Files[e.dir]
-	if l.Len() == 0 {
-		return engNo
-	}
-	res, matched := engNo, false
-	for i := 0; i < l.Len() && i < maxMulti; i++ {
-		f := l.At(i)
-		n := e.needs
-		if n&NeedFileName != 0 && len(f.Name) == 0 || n&(NeedFileMagic|NeedFileContent) != 0 && f.Size() == 0 ||
-			n&NeedMD5 != 0 && !f.HasMD5 || n&NeedSHA1 != 0 && !f.HasSHA1 || n&NeedSHA256 != 0 && !f.HasSHA256 ||
-			n&NeedFileSize != 0 && f.State == 0 {
-			res = engNo
-			continue
-		}
-		ok := true
-		for _, m := range e.files {
-			if !m.MatchFile(&w.ctx, f) {
-				ok = false
-				break
-			}
-		}
-		if ok {
-			res, matched = engYes, true
-		} else {
-			res = engNoFile
-		}
-	}
-	switch {
-	case matched && res == engNo:
-		return engMore
-	case matched:
-		return engYes
-	}
-	return res
 }
 
 // skipTx marks the transactions that are complete as judged, when no rule looks at them.

@@ -48,7 +48,6 @@ type Worker struct {
 	chain   *chain.Ctx
 	pcre    *pcre.Matcher
 	raw     func(u *stream.Unit) ([]byte, uint64, bool)
-	rawNext func(u *stream.Unit) ([]byte, uint64, bool)
 	updated func(s *stream.State, d flow.Dir) bool
 
 	classes    []*class // [0] is of packets that no rule looks at
@@ -73,7 +72,8 @@ type Worker struct {
 	txRuns      []txRun
 	bodies      []*file.Stream // whose windows were handed out
 	scratch     app.Scratch
-	work        []byte // transforms
+	values      []uint64 // of the number under inspection
+	work        []byte   // transforms
 	pktVars     []PacketVar
 	captured    []chain.Captured // by the rule under judgement
 	cut         [2]bool          // by direction: the stream's depth is reached
@@ -85,8 +85,9 @@ type Worker struct {
 	streamData []byte
 	streamOff  uint64
 	hasStream  bool
-	dropper    Alert         // the first match of the packet that drops; no Rule = none
-	behind     []streamChunk // what the stream has behind holes
+	moreStream []chunk // pieces of the stream behind gaps
+	rawBuf     []byte
+	dropper    Alert // the first match of the packet that drops; no Rule = none
 }
 
 // job is one buffer in the scanner's batch.
@@ -98,8 +99,7 @@ type job struct {
 
 // NewWorker returns a Worker that judges by the ruleset.
 func (rs *Ruleset) NewWorker(shared *Shared) *Worker {
-	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw, rawNext: (*stream.Unit).RawNext,
-		updated: (*stream.State).Updated}
+	w := &Worker{shared: shared, flows: make([]flowState, 1), txs: make([]txState, 1), raw: (*stream.Unit).Raw, updated: (*stream.State).Updated}
 	w.ctx.Worker = w
 	w.Adopt(rs)
 	return w

@@ -30,6 +30,10 @@ func (o *Output) configure() error {
 		case "eve-log":
 			some = true
 			err = o.addEVE(n)
+		case "file-store":
+			if !o.opt.NoFiles {
+				err = o.addFileStore(n)
+			}
 		case "fast":
 			if !o.opt.NoFiles {
 				err = o.addFast(n)

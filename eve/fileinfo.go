@@ -1,9 +1,6 @@
 package eve
 
 import (
-	"fmt"
-	"strings"
-
 	"sentinel/internal/conf"
 	"sentinel/stream"
 	"sentinel/stream/app"
@@ -21,17 +18,8 @@ func (o *Output) addFiles(n *conf.Node, l logger) error {
 	if t := newXFF(n.Get("xff"), o.warn); t.set {
 		x.common.xff = t
 	}
-	for _, h := range n.Get("force-hash").Strings() {
-		switch strings.ToLower(h) {
-		case "md5":
-			o.fileFlags |= file.WantMD5
-		case "sha1":
-			o.fileFlags |= file.WantSHA1
-		case "sha256":
-			o.fileFlags |= file.WantSHA256 | file.PartSHA256
-		default:
-			return fmt.Errorf("force-hash %q is not md5, sha1 or sha256", h)
-		}
+	if err := o.forceHash(n); err != nil {
+		return err
 	}
 	if n.Get("force-magic").IsTrue() {
 		o.fileFlags |= file.WantMagic
@@ -86,8 +74,13 @@ func (w *Worker) dirFiles(u *stream.Unit, s *stream.State, t app.Transaction, tx
 			continue
 		}
 		if end && f.State == file.Open {
-			f.Flags &^= file.PartSHA256 // it was not the protocol that ended it
+			if w.o.store == nil || f.Flags&file.Store == 0 {
+				f.Flags &^= file.PartSHA256 // it was not the protocol that ended it
+			}
 			f.Close(file.Truncated)
+		}
+		if w.o.store != nil {
+			w.store(u, s, t, tx, f, d)
 		}
 		if f.State == file.Open {
 			continue
@@ -101,6 +94,12 @@ func (w *Worker) dirFiles(u *stream.Unit, s *stream.State, t app.Transaction, tx
 
 // file writes one file.
 func (w *Worker) file(u *stream.Unit, l *fileLogger, s *stream.State, t app.Transaction, tx *app.Tx, f *file.File, d flow.Dir) {
+	w.buildFile(&l.common, u, s, t, tx, f, d)
+	w.emit(&l.logger, TypeFile)
+}
+
+// buildFile builds the event of a file, without its end.
+func (w *Worker) buildFile(c *common, u *stream.Unit, s *stream.State, t app.Transaction, tx *app.Tx, f *file.File, d flow.Dir) {
 	b := &w.b
 	dir := toServer
 	if d == flow.ToClient {
@@ -109,12 +108,12 @@ func (w *Worker) file(u *stream.Unit, l *fileLogger, s *stream.State, t app.Tran
 	swap := swapped(u, dir)
 	addrs := sidesOf(u.Packet, swap)
 	var xff []byte
-	if x := &l.common.xff; x.on {
+	if x := &c.xff; x.on {
 		if xff = w.forwarded(x, s, t); xff != nil && x.overwrite {
 			addrs.xff, addrs.xffDst, xff = xff, u.Dir == flow.ToClient, nil
 		}
 	}
-	w.beginWith(&l.common, u, &addrs, swap, "fileinfo")
+	w.beginWith(c, u, &addrs, swap, "fileinfo")
 	w.context(u, s, t, nil, 0, nil)
 	b.String("app_proto", w.o.name(u.Flow.App))
 	b.OpenObject("fileinfo")
@@ -123,7 +122,6 @@ func (w *Worker) file(u *stream.Unit, l *fileLogger, s *stream.State, t app.Tran
 	if xff != nil {
 		b.Str("xff", xff)
 	}
-	w.emit(&l.logger, TypeFile)
 }
 
 // fileInfo adds the members of a file.
@@ -155,7 +153,7 @@ func (w *Worker) fileInfo(f *file.File, txID uint64) {
 	}
 	if f.Flags&file.Stored != 0 {
 		b.Bool("stored", true)
-		b.Uint("file_id", uint64(f.ID))
+		b.Uint("file_id", uint64(f.StoreID))
 	} else {
 		b.Bool("stored", false)
 		if f.Flags&file.Store != 0 {

@@ -90,6 +90,9 @@ func towards(d direction, u *stream.Unit, tx *app.Tx) direction {
 func (w *Worker) tx(u *stream.Unit, s *stream.State, l *txLogger, t app.Transaction, tx *app.Tx) {
 	lay := &w.o.layouts[s.ID]
 	dir := towards(lay.dir, u, tx)
+	if l.flags&app.LogAsFlow != 0 {
+		dir = asFlow
+	}
 	b := &w.b
 	opt := &w.logOpt
 	for part := 0; part < maxParts; part++ {

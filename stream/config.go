@@ -17,13 +17,14 @@ type Config struct {
 	TCP      tcp.Config
 	Defrag   defrag.Config
 
-	Detection bool // rules are run: transactions wait for them
-	IPS       bool // verdicts are carried out, or would be (--simulate-ips)
-	Files     file.Flags
-	Wants     func(what string) bool
-	Warn      func(format string, args ...any)
-	Shared    func(name string, make func() any) any // what protocols share among workers; nil = nothing
-	Random    uint64                                 // seed of randomised limits; 0 = none
+	Detection  bool // rules are run: transactions wait for them
+	IPS        bool // verdicts are carried out, or would be (--simulate-ips)
+	Files      file.Flags
+	Wants      func(what string) bool
+	Warn       func(format string, args ...any)
+	Shared     func(name string, make func() any) any // what protocols share among workers; nil = nothing
+	StoreDepth uint32                                 // to which a stream is followed once rules have its files stored; 0 = as all streams
+	Random     uint64                                 // seed of randomised limits; 0 = none
 
 	Checksums Checksums
 

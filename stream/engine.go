@@ -76,6 +76,8 @@ type Engine struct {
 	endFlow   func(*flow.Flow)
 	endUnit   Unit
 	endPkt    decode.Packet
+	ending    *flow.Flow // the flow that end is about
+	busy      bool       // Process is under way
 	now       int64
 	packets   uint64
 	checksums Checksums
@@ -248,12 +250,14 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
 	e.now = now
 	e.packets++
+	e.busy = true
 	if e.InnerDropped {
 		e.InnerDropped = false
 		u.Drop(DropPacket, DropInnerPacket)
 	}
 	if p.Has(decode.Invalid) || !p.IsIP() {
 		e.run.Run(u)
+		e.busy = false
 		return u
 	}
 	e.findFlow(u)
@@ -269,6 +273,7 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	}
 	e.run.Run(u)
 	e.done(u)
+	e.busy = false
 	return u
 }
 
@@ -420,6 +425,9 @@ func (e *Engine) done(u *Unit) {
 	if f == nil {
 		return
 	}
+	if u.StoreFiles && e.cfg.StoreDepth > 0 {
+		e.tracker.SetDepth(f, e.cfg.StoreDepth)
+	}
 	if u.Action&BypassFlow != 0 && !u.Has(Pseudo) {
 		e.bypassFlow(f)
 	}
@@ -456,7 +464,9 @@ func (e *Engine) swap(c *tcp.Context) {
 func (e *Engine) swapped(c *tcp.Context) {
 	f := c.Flow
 	f.Flags |= flow.Reversed
-	f.Generation = 0 // judged anew: groups and address rules were those of the other side
+	if f.Generation != 0 {
+		f.Generation = ^f.Generation // judged anew: groups and variables were those of the other side
+	}
 	if u, ok := c.User.(*Unit); ok && u != nil {
 		u.Dir = c.Dir
 		u.tcp.Dir = c.Dir
@@ -515,6 +525,7 @@ func (e *Engine) Shutdown() {
 
 // end runs the pseudo packets that end a flow, writes its record and frees it.
 func (e *Engine) end(f *flow.Flow) {
+	e.ending = f
 	var s *State
 	if f.AppState != 0 {
 		s = e.states[f.AppState]
@@ -542,6 +553,7 @@ func (e *Engine) end(f *flow.Flow) {
 	}
 	e.run.FlowFree(f)
 	e.table.Free(f)
+	e.ending = nil
 }
 
 // finish hands the rest of both directions up with EOF, and has it judged and logged.
@@ -584,32 +596,54 @@ func (e *Engine) finish(f *flow.Flow) {
 	}
 }
 
-// Quarantine takes a flow out of inspection after a bug was caught in it; its application state is dropped unseen.
-func (e *Engine) Quarantine(u *Unit) {
+// Quarantine takes the flow under way out of inspection after a bug was caught in it; its application state is dropped unseen.
+// The policy for errors of the application layer is applied to it. A flow that was ending is freed.
+func (e *Engine) Quarantine() {
 	e.Count[CountPanics]++
 	e.layer = layer{e: e}
-	e.flushChange, e.flushInspect = false, false
+	e.flushChange, e.flushInspect, e.InnerDropped = false, false, false
+	if f := e.ending; f != nil {
+		e.ending = nil
+		e.cordon(f)
+		f.Detect = 0 // what detection keeps of it may be in any state too
+		if f.TCP != 0 {
+			e.tracker.Free(f)
+		}
+		e.table.Free(f)
+		return
+	}
+	u := e.Current()
+	e.busy = false
 	if u == nil || u.Flow == nil {
 		return
 	}
-	f := u.Flow
+	e.cordon(u.Flow)
+	if u.Flow.TCP != 0 {
+		e.tracker.DisableApp(u.Flow)
+	}
+	e.apply(u, e.cfg.AppErrorPolicy, DropAppError, TargetAppError)
+}
+
+// cordon lets go of the flow's application state.
+func (e *Engine) cordon(f *flow.Flow) {
 	f.Flags |= flow.Quarantined | flow.NoPacketInspect | flow.NoPayloadInspect | flow.AppFailed
 	if f.AppState != 0 {
 		// The parser may be in any state: it is left to the garbage collector, not reused.
-		s := e.states[f.AppState]
-		i := s.index
+		i := f.AppState
 		e.states[i] = &State{index: i}
 		e.free = append(e.free, i)
 		f.AppState = 0
 	}
 	f.App, f.AppDir = flow.ProtoFailed, [2]flow.ProtoID{flow.ProtoFailed, flow.ProtoFailed}
-	if f.TCP != 0 {
-		e.tracker.DisableApp(f)
-	}
 }
 
-// Current is the unit under way, for Quarantine after a panic.
-func (e *Engine) Current() *Unit { return &e.unit }
+// Current is the unit that Process is about, for what catches a panic; nil = none.
+func (e *Engine) Current() *Unit {
+	if !e.busy {
+		return nil
+	}
+	return &e.unit
+}
 
 func (e *Engine) session(u *Unit) *tcp.Session {
 	if u.Flow == nil || u.Flow.TCP == 0 {

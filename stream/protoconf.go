@@ -42,11 +42,11 @@ func (e *Engine) unlooked(p *app.Protocol, over int) bool {
 	return !detect
 }
 
-// detectionPorts reads app-layer.protocols.NAME[.TRANSPORT].detection-ports.dp.
+// detectionPorts reads app-layer.protocols.NAME[.TRANSPORT].detection-ports.dp. The key of both transports goes first.
 func (e *Engine) detectionPorts(p *app.Protocol, over int) string {
 	n := e.section(p)
-	if v := n.Get(transportNames[over] + ".detection-ports.dp"); v.Exists() {
-		return v.Str("")
+	if v := n.Get("detection-ports"); v.Exists() {
+		return v.Get("dp").Str("")
 	}
-	return n.Get("detection-ports.dp").Str("")
+	return n.Get(transportNames[over] + ".detection-ports.dp").Str("")
 }

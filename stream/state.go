@@ -25,6 +25,7 @@ type State struct {
 	change  bool // the parser asked for another protocol, which is not known yet
 	next    app.ProtoID
 	fresh   app.EventSet // flow events that output has not written
+	Store   [2]bool      // by Dir: all files that are to come are stored
 	old     *State       // what the flow spoke before, while a change goes on
 }
 
@@ -119,6 +120,7 @@ func (e *Engine) freeTx(f *flow.Flow, s *State, tx *app.Tx) {
 const maxSpareFiles = 64
 
 func (e *Engine) putFile(f *file.File) {
+	f.Saved()
 	if len(e.files) < maxSpareFiles {
 		e.files = append(e.files, f)
 	}

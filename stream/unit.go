@@ -89,6 +89,8 @@ type Unit struct {
 	// LayerEvents is a set of LayerEvent bits.
 	LayerEvents uint8
 
+	// StoreFiles says that rules want files of the flow to be stored.
+	StoreFiles bool
 	// Bypassable says that nothing more of the TCP session is of interest.
 	Bypassable bool
 

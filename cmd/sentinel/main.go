@@ -15,6 +15,7 @@ import (
 
 	"sentinel"
 	"sentinel/capture/pcapfile"
+	"sentinel/internal/conf"
 )
 
 func main() {
@@ -61,22 +62,37 @@ func finish(err error, stderr io.Writer) int {
 
 // engine runs the engine as the options say.
 func (o *options) engine(stdout, stderr io.Writer) int {
-	log := newLog(o, stderr)
+	log := newLog(o, stdout, stderr)
 	defer log.close()
 	opt, err := o.library(log)
 	if err != nil {
 		return log.fatal(err)
 	}
-	if err := o.openLog(log, stderr); err != nil {
-		return log.fatal(err)
+	// What is wrong with the configuration is the engine's to tell.
+	if tree, err := o.tree(); err == nil {
+		if o.inline(tree) {
+			opt.IPS = true
+			// The directions of a flow come in on two interfaces: they must be one flow, and of one worker.
+			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")
+			if opt.RunMode == "" || opt.RunMode == "workers" {
+				opt.RunMode = "autofp"
+			}
+		}
+		if err := o.openLog(log, tree); err != nil {
+			return log.fatal(err)
+		}
 	}
 	e, err := sentinel.New(opt)
 	if err != nil {
 		return log.fatal(err)
 	}
 	e.ReportLoaded()
-	if o.dumpConfig {
-		return finish(errors.Join(toStdout(e.Config().Dump(stdout)), e.Close()), stderr)
+	if o.analysis {
+		log.say(levelWarning, "sentinel", "the reports of --engine-analysis are not written yet: the rules were checked only")
+		if err := e.Close(); err != nil {
+			return log.fatal(err)
+		}
+		return 0
 	}
 	if o.test {
 		if err := e.Close(); err != nil {
@@ -96,8 +112,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
-	if o.strict && errors.Is(err, pcapfile.ErrTruncated) {
-		// Only errors at start are to be fatal then; Suricata's test suite runs captures that are cut short in this way.
+	if errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt) {
+		// What came before the damage was analysed: the run is a success.
 		log.say(levelWarning, "pcap", err.Error())
 		err = nil
 	}
@@ -117,14 +133,10 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	return 0
 }
 
-// openLog opens the outputs of the section logging, before the engine reads the configuration, so that what the engine then
-// says is in them. What is wrong with the configuration is the engine's to tell.
-func (o *options) openLog(log *engineLog, stderr io.Writer) error {
-	tree, err := o.tree()
-	if err != nil {
-		return nil
-	}
-	if err := log.configure(tree.Root(), o.outputDir(tree), stderr); err != nil {
+// openLog opens the outputs of the section logging before the engine reads the configuration, so that what it then says is
+// in them.
+func (o *options) openLog(log *engineLog, tree *conf.Tree) error {
+	if err := log.configure(tree.Root(), o.outputDir(tree)); err != nil {
 		if o.strict {
 			return err
 		}

@@ -22,7 +22,8 @@ type progress struct {
 // progressEvery is the time between two looks at the source.
 const progressEvery = 200 * time.Millisecond
 
-// newProgress starts a bar for sources that know how far they are. The bar steps aside for messages of the log.
+// newProgress starts a bar for sources that know how far they are. The bar steps aside for messages of the log, and stays as it
+// is at the end.
 func newProgress(stderr io.Writer, sources []capture.Source, quiet bool, log *engineLog) *progress {
 	p := &progress{stop: func() {}}
 	f, ok := stderr.(*os.File)
@@ -33,13 +34,14 @@ func newProgress(stderr io.Writer, sources []capture.Source, quiet bool, log *en
 	if !ok {
 		return p
 	}
-	if _, total := s.Progress(); total <= 0 {
+	_, total := s.Progress()
+	if total <= 0 {
 		return p
 	}
-	_, total := s.Progress()
 	p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionShowBytes(true),
-		progressbar.OptionFullWidth(), progressbar.OptionSetDescription("reading"), progressbar.OptionClearOnFinish(),
+		progressbar.OptionFullWidth(), progressbar.OptionSetDescription("reading"),
 		progressbar.OptionThrottle(progressEvery/2))
+	_ = p.bar.RenderBlank()
 	log.hide(p.clear)
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -62,7 +64,9 @@ func newProgress(stderr io.Writer, sources []capture.Source, quiet bool, log *en
 		close(end)
 		<-done
 		log.hide(nil)
-		p.clear()
+		at, _ := s.Progress()
+		_ = p.bar.Set64(at)
+		_, _ = f.WriteString("\n")
 	}
 	return p
 }

@@ -43,13 +43,55 @@ func elem(parse func(b *detect.Builder, v string) (chain.Elem, error)) func(*det
 		if err != nil {
 			return err
 		}
+		if err := known(b, e); err != nil {
+			return err
+		}
 		return b.Elem(e)
 	}
+}
+
+// known checks that the variables a condition uses were set before it.
+func known(b *detect.Builder, e chain.Elem) error {
+	has := b.HasVariable
+	if b.Sticky() {
+		has = b.HasBufferVariable
+	}
+	check := func(text string, nums ...chain.Num) error {
+		for _, n := range nums {
+			if !has(n.Var) {
+				return problem(text + n.Var)
+			}
+		}
+		return nil
+	}
+	switch x := e.(type) {
+	case *chain.ByteTest:
+		return check("Unknown byte_extract var seen in byte_test - ", x.Bytes, x.Value, x.Offset)
+	case *chain.ByteJump:
+		return check("Unknown byte_extract var seen in byte_jump - ", x.Bytes, x.Offset)
+	case *chain.IsDataAt:
+		has = b.HasVariable
+		return check("Unknown byte_extract var seen in isdataat - ", x.At)
+	case *chain.ByteMath:
+		if x.Relative && b.Sticky() && !b.AnyMatch() {
+			return problem("relative specified without previous pattern match")
+		}
+		if err := check("unknown byte_ keyword var seen in byte_math - ", x.Bytes, x.Value); err != nil {
+			return err
+		}
+		b.SetVariable(x.Name)
+	case *chain.ByteExtract:
+		b.SetVariable(x.Name)
+	}
+	return nil
 }
 
 func content(b *detect.Builder, v string) error {
 	data, err := chain.ParseBytes(v)
 	if err != nil {
+		if why := badContent(v); why != "" {
+			return problem(why)
+		}
 		return err
 	}
 	if len(data) == 0 {
@@ -58,6 +100,41 @@ func content(b *detect.Builder, v string) error {
 	c := &detect.Content{}
 	c.Data, c.Negated = data, b.Negated
 	return b.Content(c)
+}
+
+// badContent says what is wrong with a content in the words that readers of logs know.
+func badContent(v string) string {
+	hex, escape, bars, half := false, false, 0, 0
+	for i := 0; i < len(v); i++ {
+		c := v[i]
+		switch {
+		case c == '|':
+			if bars++; hex && half > 0 {
+				return "Incomplete hex code in content - " + v + ". Invalidating signature."
+			}
+			hex, half = !hex, 0
+		case c == '\\' && !escape:
+			escape = true
+		case hex:
+			switch {
+			case c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f':
+				half = (half + 1) % 2
+			case c != ' ' && c != ',':
+				return "Invalid hex code in content - " + v + ", hex " + string(rune(c)) + ". Invalidating signature."
+			}
+		case escape:
+			if strings.IndexByte(`:;\"`, c) < 0 {
+				return "'" + v[i-1:i] + "' has to be escaped"
+			}
+			escape = false
+		case c == '"':
+			return "Invalid unescaped double quote within content section."
+		}
+	}
+	if bars%2 != 0 {
+		return "Invalid hex code assembly in content - " + v + ".  Invalidating signature."
+	}
+	return ""
 }
 
 func nocase(b *detect.Builder, _ string) error {
@@ -80,6 +157,8 @@ const (
 func absolute(b *detect.Builder, word string) (*detect.Content, error) {
 	c := b.Last()
 	switch {
+	case c == nil && word == "depth":
+		return nil, problem("depth needs preceding content, uricontent option, http_client_body, http_server_body, http_header option, http_raw_header option, http_method option, http_cookie, http_raw_uri, http_stat_msg, http_stat_code, http_user_agent, http_host, http_raw_host or file_data/dce_stub_data sticky buffer options.")
 	case c == nil:
 		return nil, problem(word + " needs preceding content option")
 	case c.HasWithin || c.HasDistance:
@@ -104,6 +183,9 @@ func depth(b *detect.Builder, v string) error {
 	if err != nil {
 		return problem("invalid value for depth: " + v + ".")
 	}
+	if !b.HasVariable(n.Var) {
+		return problem("unknown byte_ keyword var seen in depth - " + n.Var + ".")
+	}
 	if n.Var == "" && n.N < int64(len(c.Data)) {
 		return problem("depth:" + strconv.FormatInt(n.N, 10) + " smaller than content of len " + strconv.Itoa(len(c.Data)) + ".")
 	}
@@ -120,11 +202,14 @@ func offset(b *detect.Builder, v string) error {
 		return problem("can't use offset with startswith.")
 	}
 	if c.HasOffset {
-		return problem("can't use multiple offsets for the same content. ")
+		return problem("can't use multiple offsets for the same content.")
 	}
 	n, err := chain.ParseNumber(v, 0, chain.MaxOffset)
 	if err != nil {
 		return problem("invalid value for offset: " + v + ".")
+	}
+	if !b.HasVariable(n.Var) {
+		return problem("unknown byte_ keyword var seen in offset - " + n.Var + ".")
 	}
 	c.HasOffset, c.Offset = true, n
 	return nil
@@ -188,6 +273,9 @@ func distance(b *detect.Builder, v string) error {
 	if err != nil {
 		return problem("invalid value for distance: " + v)
 	}
+	if !b.HasVariable(n.Var) {
+		return problem("unknown byte_ keyword var seen in distance - " + n.Var)
+	}
 	c.HasDistance, c.Distance = true, n
 	return nil
 }
@@ -204,6 +292,9 @@ func within(b *detect.Builder, v string) error {
 	if err != nil {
 		return problem("invalid value for within: " + v)
 	}
+	if !b.HasVariable(n.Var) {
+		return problem("unknown byte_ keyword var seen in within - " + n.Var)
+	}
 	if n.Var == "" && n.N < int64(len(c.Data)) {
 		return problem("within argument \"" + strconv.FormatInt(n.N, 10) + "\" is less than the content length \"" + strconv.Itoa(len(c.Data)) + "\" which is invalid, since this will never match.  Invalidating signature")
 	}
@@ -215,6 +306,9 @@ func fastPattern(b *detect.Builder, v string) error {
 	c := b.Last()
 	if c == nil {
 		return problem("fast_pattern found inside the rule, without a content context. Please use a content based keyword before using fast_pattern")
+	}
+	if b.AfterBase64() {
+		return problem("fast_pattern cannot be used with base64_data")
 	}
 	bound := c.HasDistance || c.HasWithin || c.HasOffset || c.HasDepth || c.StartsWith
 	if c.Negated && bound {

@@ -178,7 +178,7 @@ func hashKeyword(size int, need detect.FileNeeds) func(*detect.Builder, string) 
 
 // filestore asks for files to be stored.
 func filestore(b *detect.Builder, v string) error {
-	scope := detect.StoreFile
+	scope, ts, tc := detect.StoreFile, true, true
 	words := strings.Split(v, ",")
 	if v == "" {
 		words = nil
@@ -188,7 +188,11 @@ func filestore(b *detect.Builder, v string) error {
 	}
 	for _, w := range words {
 		switch w = strings.TrimSpace(w); w {
-		case "request", "to_server", "response", "to_client", "both", "file":
+		case "both", "file":
+		case "request", "to_server":
+			ts, tc = true, false
+		case "response", "to_client":
+			ts, tc = false, true
 		case "tx":
 			scope = detect.StoreTx
 		case "ssn", "flow":
@@ -197,7 +201,7 @@ func filestore(b *detect.Builder, v string) error {
 			return problem("invalid filestore option \"" + w + "\"")
 		}
 	}
-	b.Filestore(scope)
+	b.Filestore(scope, ts, tc)
 	return b.Files(anyFile{}, detect.NeedFile)
 }
 

@@ -109,7 +109,8 @@ type Tx struct {
 	Updated  [2]bool  // something changed in this direction since the engine looked last
 	Events   EventSet
 	Files    [2]file.List
-	OneWay   bool // only the direction Way exists: the other counts as complete
+	Store    [2]bool // by Dir: files that are to come are stored
+	OneWay   bool    // only the direction Way exists: the other counts as complete
 	Way      Dir
 
 	Logged     uint32 // bit set of the output types that wrote it

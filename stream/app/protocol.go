@@ -76,6 +76,10 @@ type Settings struct {
 	Random uint64 // seed for randomised limits; 0 = no randomisation (--no-random)
 }
 
+// LogAsFlow is the one bit of LogOptions.Flags that output knows: the events show the client first, whichever side the
+// transaction is of.
+const LogAsFlow uint64 = 1 << 63
+
 // LogOptions is the configuration of the event type in EVE.
 type LogOptions struct {
 	Node     *conf.Node // the type's mapping below outputs.eve-log.types; nil-safe
@@ -83,7 +87,7 @@ type LogOptions struct {
 	Flow     *flow.Flow
 	Dir      Dir    // direction of the packet that caused the record
 	Alert    bool   // the object goes into an alert, not into an event of its own
-	Flags    uint64 // the protocol's own, prepared by PrepareLog
+	Flags    uint64 // the protocol's own, prepared by PrepareLog; but see LogAsFlow
 	// Part counts the events that the transaction makes, from 0. Log sets More if it wants to be called for another one.
 	Part int
 	More bool
@@ -204,6 +208,7 @@ type Number struct {
 	At        Point
 	Bits      uint8                                             // 8, 16, 32, 64
 	Names     map[string]uint64                                 // enumeration, lower case; nil = none
+	List      bool                                              // it occurs several times, and rules may say which they mean
 	Get       func(tx Transaction, d Dir, i int) (uint64, bool) // i = 0, 1, 2 … for numbers that occur several times
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"hash"
+	"io"
 )
 
 // State is the life of a File, named in EVE as CLOSED, TRUNCATED, ERROR; an open file is reported as UNKNOWN.
@@ -70,10 +71,13 @@ type File struct {
 	HasSHA1    bool
 	HasSHA256  bool
 	Magic      string
+	StoreID    uint32 // number among all stored files, of one that is stored
+	saver      io.WriteCloser
 }
 
 // Begin opens the file. The name is copied.
 func (f *File) Begin(name []byte, want Flags, l Limits) {
+	f.Saved()
 	body, sids := f.Body, f.Sids[:0]
 	m5, s1, s2 := f.md5, f.sha1, f.sha256
 	*f = File{Name: append(f.Name[:0], name...), Flags: want, Body: body, Sids: sids, md5: m5, sha1: s1, sha256: s2}
@@ -104,6 +108,9 @@ func (f *File) Append(b []byte) {
 	}
 	f.size += uint64(len(b))
 	f.Body.Append(b)
+	if f.saver != nil {
+		_, _ = f.saver.Write(b) // errors are the saver's
+	}
 	if f.Flags&HasGaps != 0 {
 		return
 	}
@@ -115,6 +122,25 @@ func (f *File) Append(b []byte) {
 	}
 	if f.Flags&WantSHA256 != 0 {
 		f.sha256.Write(b)
+	}
+}
+
+// Save hands what is kept of the file, and all that follows, to w, which must not keep the bytes. Saved or another Begin
+// closes it.
+func (f *File) Save(w io.WriteCloser) {
+	b, _ := f.Body.All()
+	_, _ = w.Write(b)
+	f.saver = w
+}
+
+// Saver returns what Save was given, until Saved.
+func (f *File) Saver() io.WriteCloser { return f.saver }
+
+// Saved ends what Save began.
+func (f *File) Saved() {
+	if f.saver != nil {
+		_ = f.saver.Close()
+		f.saver = nil
 	}
 }
 

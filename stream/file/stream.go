@@ -97,6 +97,20 @@ func (s *Stream) Window(force bool) (data []byte, offset uint64, eof, ok bool) {
 // All returns every kept byte and its offset in the body.
 func (s *Stream) All() (data []byte, offset uint64) { return s.buf[:len(s.buf):len(s.buf)], s.base }
 
+// Trim drops bytes of an open body that is stored elsewhere, so that memory does not grow with it: what is left is enough for
+// rules to begin, and for their window.
+func (s *Stream) Trim() {
+	const least = 1 << 16
+	keep := max(uint64(s.limits.MinSize), uint64(s.limits.Window), least)
+	if uint64(len(s.buf)) < 2*keep {
+		return
+	}
+	drop := uint64(len(s.buf)) - keep
+	s.buf = s.buf[:copy(s.buf, s.buf[drop:])]
+	s.base += drop
+	s.inspected = max(s.inspected, s.base)
+}
+
 // Advance ends an inspection: what Window handed out counts as seen, and what no later window can show is dropped.
 func (s *Stream) Advance() {
 	if !s.looked {

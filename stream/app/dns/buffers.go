@@ -172,7 +172,7 @@ func numbers() []app.Number {
 		ns = append(ns,
 			app.Num("dns.opcode", "kind of query", at, 8, nil, opcode),
 			app.Num("dns.rcode", "response code", at, 16, codes, rcode),
-			app.Number{Name: "dns.rrtype", Doc: "record type", At: at, Bits: 16, Names: types, Get: rrtype})
+			app.Number{Name: "dns.rrtype", Doc: "record type", At: at, Bits: 16, Names: types, List: true, Get: rrtype})
 	}
 	return ns
 }

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"encoding/binary"
+	"os"
 	"strconv"
 	"strings"
 
@@ -17,12 +18,13 @@ const (
 	logDetailed = 1 << 60
 	logRequest  = 1 << 61
 	logResponse = 1 << 62
-	logV2       = 1 << 63
-	logAll      = logV2 - 1 // every type and format
+	logV2       = app.LogAsFlow // version 2 has the client first
+	logAll      = logV2 - 1     // every type and format
 	logTypes    = logGrouped - 1
 )
 
-// prepareLog reads the options of the dns event type: version, requests, responses, types, formats.
+// prepareLog reads the options of the dns event type: version, requests, responses, types, formats. The environment may name
+// the version where the configuration does not.
 func prepareLog(n *conf.Node, warn func(string, ...any)) uint64 {
 	flags := uint64(logAll)
 	if !n.Child("requests").Bool(true) {
@@ -59,7 +61,11 @@ func prepareLog(n *conf.Node, warn func(string, ...any)) uint64 {
 			warn("dns: no format given, using the defaults")
 		}
 	}
-	switch v, err := n.Child("version").Int(3); {
+	version := int64(3)
+	if v, err := strconv.ParseUint(os.Getenv("SURICATA_EVE_DNS_VERSION"), 10, 8); err == nil {
+		version = int64(v)
+	}
+	switch v, err := n.Child("version").Int(version); {
 	case err != nil, v < 1, v > 3:
 		warn("dns: unknown version, using 3")
 	case v == 2:

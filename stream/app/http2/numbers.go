@@ -41,6 +41,7 @@ func numbers() []app.Number {
 		{Name: "http2.window", Doc: "increment of a window update", Bits: 32,
 			Get: nth(func(f *frame) (uint64, bool) { return uint64(f.value), f.marks&hasWindow != 0 })},
 	} {
+		n.List = true
 		for d := app.ToServer; d <= app.ToClient; d++ {
 			n.At = at(d, typeStream, complete)
 			out = append(out, n)
