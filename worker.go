@@ -100,6 +100,7 @@ func (w *worker) Run(u *stream.Unit) {
 		if len(alerts) > 0 {
 			w.tally.add(alerts)
 		}
+		w.out.Dropper = w.detect.Dropper()
 	}
 	w.out.Packet(u, alerts)
 }

@@ -14,6 +14,7 @@ import (
 // valid until the next call.
 func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	w.alerts = w.alerts[:0]
+	w.dropper = Alert{}
 	f := u.Flow
 	if f != nil && f.Has(flow.ActionDrop) {
 		return nil

@@ -89,6 +89,7 @@ type Worker struct {
 	hasStream  bool
 	moreStream []chunk // pieces of the stream behind gaps
 	rawBuf     []byte
+	dropper    Alert // the first match of the packet that drops; no Rule = none
 }
 
 // job is one buffer in the scanner's batch.

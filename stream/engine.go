@@ -394,9 +394,9 @@ func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d 
 
 // pseudoPacket fills p as a packet of f in direction d that was not on the wire.
 func pseudoPacket(p *decode.Packet, f *flow.Flow, d flow.Dir, now int64) {
-	*p = decode.Packet{Time: now, Parent: -1, Depth: f.Depth, Flags: decode.Pseudo, IPVersion: f.IPVersion, Proto: f.Proto, VLAN: f.VLAN,
+	*p = decode.Packet{Time: now, Parent: -1, Depth: f.Depth, Flags: decode.Pseudo, IPVersion: f.IPVersion, Proto: f.Proto, VLAN: f.Tags,
 		Src: f.Src, Dst: f.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort, SrcMAC: f.SrcMAC, DstMAC: f.DstMAC}
-	for _, v := range f.VLAN {
+	for _, v := range f.Tags {
 		if v != 0 {
 			p.VLANCount++
 		}

@@ -191,7 +191,6 @@ func (l *layer) redetect(c *tcp.Context, s *State, d flow.Dir, data []byte, off 
 	n.search.patternsDone, n.search.probesDone = [2]bool{}, [2]bool{}
 	n.old = s
 	f.AppState = n.index
-	f.Flags &^= flow.ProtoChange
 	consumed, need := 0, 0
 	if id == 0 {
 		f.App = flow.ProtoUnknown
@@ -200,6 +199,7 @@ func (l *layer) redetect(c *tcp.Context, s *State, d flow.Dir, data []byte, off 
 	} else {
 		consumed, need = l.detect(c, n, d, data, off, eof)
 	}
+	f.Flags &^= flow.ProtoChange // until now, so that the new parser cannot ask for one more change with its first data
 	l.e.freeState(f, s)
 	n.old = nil
 	if expect != 0 && f.App != expect && f.App != flow.ProtoUnknown {
@@ -444,7 +444,7 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 			e.tracker.BypassSession(f)
 		}
 	}
-	if r.Next != 0 || r.NextAny {
+	if (r.Next != 0 || r.NextAny) && !f.Has(flow.ProtoChange) {
 		s.change = true
 		s.search.port = r.NextPort
 		f.AppExpect = r.Next
