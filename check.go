@@ -1,7 +1,10 @@
 package sentinel
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"sentinel/internal/conf"
@@ -258,5 +261,23 @@ func (e *Engine) reportRules(l *Loaded) bool {
 		e.log.Info().Str("module", "detect").Msgf("%d rule files processed. %d rules successfully loaded, %d rules failed, %d rules skipped",
 			l.Files, l.Rules, l.Failed, l.Skipped)
 	}
+	if l.Failed > 0 {
+		e.log.Log().Str("module", "detect").Msg("rules refused, by keyword: " + l.byKeyword())
+	}
 	return true
+}
+
+// byKeyword lists how many rules were refused for each keyword, most first.
+func (l *Loaded) byKeyword() string {
+	words := slices.SortedFunc(maps.Keys(l.ByWord), func(a, b string) int {
+		return cmp.Or(cmp.Compare(l.ByWord[b], l.ByWord[a]), cmp.Compare(a, b))
+	})
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %d", cmp.Or(w, "form"), l.ByWord[w])
+	}
+	return b.String()
 }

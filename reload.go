@@ -74,7 +74,8 @@ func refusal(err error) *rules.Error {
 // says "file:line: keyword: reason" too.
 func (e *Engine) reportRefused(err *rules.Error) {
 	e.sayOfRule(e.log.Error(), err)
-	e.log.Error().Str("module", "detect").Msgf("%v: error parsing signature \"%s\" from file %s at line %d", err, err.Raw, err.File, err.Line)
+	e.log.Error().Str("module", "detect").Msgf("%s: error parsing signature \"%s\" from file %s at line %d",
+		strings.TrimSuffix(err.Error(), "."), err.Raw, err.File, err.Line)
 }
 
 // sayOfRule logs a message about a rule, under the name of the keyword.
