@@ -70,15 +70,14 @@ func refusal(err error) *rules.Error {
 	return &rules.Error{Reason: err.Error()}
 }
 
-// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines. The second one
-// says "file:line: keyword: reason" too.
+// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines, and count them.
 func (e *Engine) reportRefused(err *rules.Error) {
 	e.sayOfRule(e.log.Error(), err)
-	e.log.Error().Str("module", "detect").Msgf("%s: error parsing signature \"%s\" from file %s at line %d",
-		strings.TrimSuffix(err.Error(), "."), err.Raw, err.File, err.Line)
+	e.log.Error().Str("module", "detect").Msgf("error parsing signature \"%s\" from file %s at line %d", err.Raw, err.File, err.Line)
 }
 
-// sayOfRule logs a message about a rule, under the name of the keyword.
+// sayOfRule logs a message about a rule, under the name of the keyword. Where the rule is stands beside it: text outputs write
+// "file:line: keyword: reason".
 func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
 	module := "detect"
 	switch {
@@ -88,15 +87,14 @@ func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
 	case err.Raw != "":
 		module += "-parse"
 	}
-	x.Str("module", module).Msg(err.Reason)
-}
-
-// placed adds where the rule is.
-func placed(x *zerolog.Event, err *rules.Error) *zerolog.Event {
-	if err.File == "" {
-		return x
+	if err.File != "" && module != "detect" {
+		place := fmt.Sprintf("%s:%d", err.File, err.Line)
+		if err.Keyword != "" {
+			place += ": " + err.Keyword
+		}
+		x = x.Str("place", place)
 	}
-	return x.Str("place", fmt.Sprintf("%s:%d", err.File, err.Line))
+	x.Str("module", module).Msg(err.Reason)
 }
 
 // features are the names that the keyword requires may ask for.
@@ -210,13 +208,13 @@ func (e *Engine) load() error {
 	l.Rules = rs.Total - rs.FailedRules - rs.Skipped
 	l.Skipped = rs.Skipped
 	for _, err := range rs.Warnings {
-		e.sayOfRule(placed(e.log.Warn(), refusal(err)), refusal(err))
+		e.sayOfRule(e.log.Warn(), refusal(err))
 	}
 	for _, text := range rs.Notes {
 		e.log.Log().Str("module", "detect-dataset").Msg(text)
 	}
 	for _, err := range rs.Why {
-		e.sayOfRule(placed(e.log.Info(), refusal(err)), refusal(err))
+		e.sayOfRule(e.log.Info(), refusal(err))
 	}
 	l.Took, l.When = time.Since(start), time.Now()
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {

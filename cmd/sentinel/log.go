@@ -52,7 +52,7 @@ type message struct {
 	level  level
 	module string
 	text   string
-	place  string // what the message is about: "file:line"
+	place  string // what the message is about: "file:line: keyword"
 }
 
 // engineLog brings the engine's own messages to the console and to the outputs of the section logging. The Logger that the
@@ -443,10 +443,10 @@ func (m *message) line(format string) []byte {
 		case 'S':
 			b = append(b, m.module...)
 		case 'M':
-			b = append(b, strings.ReplaceAll(m.text, "\n", "\\n")...)
 			if m.place != "" {
-				b = append(append(append(b, " ("...), m.place...), ')')
+				b = append(append(b, m.place...), ": "...)
 			}
+			b = append(b, strings.ReplaceAll(m.text, "\n", "\\n")...)
 		case 'f', 'l', 'n': // where in the source; not kept
 		default:
 			b = append(b, '%', format[i])
