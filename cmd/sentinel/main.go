@@ -90,7 +90,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		log.notice("Configuration provided was successfully loaded. Exiting.")
 		return 0
 	}
-	sources, err := o.open(e)
+	del := newDeleter(o, e.Config().Root(), e.Warn)
+	sources, err := o.open(e, del)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
@@ -101,8 +102,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
-	if errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt) {
-		// What came before the damage was analysed: the run is a success.
+	if o.strict && (errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt)) {
+		// Only errors at start are to be fatal then; Suricata's test suite runs captures that are cut short in this way.
 		log.say(levelWarning, "pcap", err.Error())
 		err = nil
 	}
@@ -110,7 +111,9 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		err = errors.Join(err, s.Close())
 	}
 	sum := e.Summary()
-	err = errors.Join(err, e.Close())
+	if err = errors.Join(err, e.Close()); err == nil {
+		del.finish(&sum)
+	}
 	if !o.quiet {
 		if werr := printSummary(stdout, sum, e.Config().Root()); werr != nil {
 			err = errors.Join(err, toStdout(werr))

@@ -26,7 +26,6 @@ var notYet = []struct {
 	{name: "interface", short: "i", value: '=', instead: "use --af-packet=INTERFACE"},
 	{name: "queue", short: "q", value: '=', instead: "NFQUEUE is not supported yet"},
 	{name: "ipfw", short: "d", value: '='},
-	{name: "pcap-file-delete"},
 	{name: "pcap-file-buffer-size", value: '='},
 	{name: "plugin", value: '='},
 	{name: "capture-plugin", value: '='},
