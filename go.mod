@@ -12,7 +12,7 @@ require (
 	github.com/dlclark/regexp2 v1.11.5 // indirect
 	github.com/flier/gohs v1.2.3 // indirect
 	github.com/gaissmai/bart v0.26.0 // indirect
-	github.com/google/gopacket v1.1.19 // indirect
+	github.com/google/gopacket v1.1.19
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/mattn/go-runewidth v0.0.16 // indirect

@@ -2,11 +2,10 @@ package sentinel
 
 import (
 	"context"
-	"errors"
-	"io"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sentinel/capture"
 	"sentinel/decode"
@@ -34,6 +33,7 @@ type receiver struct {
 	now     int64
 	number  uint64
 	pub     publisher
+	panics  map[string]int
 }
 
 const (
@@ -42,11 +42,13 @@ const (
 	ringSlots  = 64  // shares that may wait for a worker
 )
 
-// loan is one batch of frames and how many workers are not done with it.
+// loan is one batch of frames and how many workers are not done with it. But for pending and drop, workers only read it.
 type loan struct {
 	frames  [loanFrames]capture.Frame
+	now     [loanFrames]int64 // the source's time at each frame
 	n       int
-	first   uint64 // number of the first frame
+	first   uint64     // number of the first frame
+	frags   []fragment // by frame
 	pending atomic.Int32
 	drop    [loanFrames]atomic.Bool
 	shares  []*share
@@ -59,15 +61,16 @@ type share struct {
 	n     int
 	index [loanFrames]uint16
 	mask  [loanFrames]uint32
-	extra []datagram
 }
 
-// datagram is a reassembled datagram on its way to the worker of its flow. The bytes are its own.
-type datagram struct {
-	data  []byte
-	v6    bool
-	index uint16 // of the frame that completed it
-	vlan  [2]uint16
+// fragment is what the receiver's defrag made of a fragment: events, and with the last one the datagram. Workers put it on their
+// stacks as the receiver did, so that the bits of a mask mean the same packets. The bytes are its own.
+type fragment struct {
+	data   []byte // nil = not complete
+	v6     bool
+	index  uint16 // of the frame
+	packet uint8  // of that frame's stack
+	events decode.EventSet
 }
 
 // ring is a worker's queue of shares. A closed ring ends the worker.
@@ -77,7 +80,7 @@ type ring struct {
 
 func (e *Engine) newReceiver(s capture.Source, workers []*ring) *receiver {
 	r := &receiver{e: e, source: s, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag),
-		hasher: flow.NewHasher(e.seed), workers: workers}
+		hasher: flow.NewHasher(e.seed), workers: workers, panics: map[string]int{}}
 	r.pub = publisher{c: e.counters, set: e.counters.reg.NewSet("RX")}
 	for range loanCount {
 		l := &loan{done: make(chan struct{}, 1)}
@@ -93,12 +96,11 @@ func (e *Engine) newReceiver(s capture.Source, workers []*ring) *receiver {
 func (r *receiver) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	_, finite := r.source.(capture.Clock)
+	d := drain{ctx: ctx, live: !finite}
 	for {
-		if ctx.Err() != nil {
-			return r.settle(nil)
-		}
 		l := r.take()
-		n, err := r.source.Read(ctx, l.frames[:])
+		n, more, err := d.read(r.source, l.frames[:])
 		if n > 0 {
 			if described, ok := r.source.(capture.Described); ok {
 				r.e.setFile(described.File())
@@ -109,14 +111,9 @@ func (r *receiver) run(ctx context.Context) error {
 			r.lend(l)
 		} else {
 			r.free = append(r.free, l)
-			if err == nil {
-				r.collect(false)
-			}
+			r.collect(false)
 		}
-		if err != nil {
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
-				err = nil
-			}
+		if !more {
 			return r.settle(err)
 		}
 	}
@@ -177,68 +174,109 @@ func (r *receiver) publish() {
 	r.pub.fragments([9]uint64{f.Fragments4, f.Reassembled4, f.Fragments6, f.Reassembled6, f.MaxTrackers, f.MaxFrags, f.SoftReuse,
 		f.HardReuse, f.Timeouts})
 	r.pub.captured(r.source.Stats())
+	r.pub.set.Put(r.pub.c.panics, r.pub.panics)
 }
 
 // lend splits a loan by the workers of its packets' flows and hands the shares over.
 func (r *receiver) lend(l *loan) {
 	for _, s := range l.shares {
 		s.n = 0
-		clear(s.extra)
-		s.extra = s.extra[:0]
 	}
-	for i := range l.n {
-		r.split(l, i)
+	clear(l.frags)
+	l.frags = l.frags[:0]
+	for i := 0; i < l.n; {
+		i = r.splitFrom(l, i)
 	}
 	if r.pub.batches++; r.pub.batches%publishEvery == 0 {
 		r.publish()
 	}
 	busy := int32(0)
 	for _, s := range l.shares {
-		if s.n > 0 || len(s.extra) > 0 {
+		if s.n > 0 {
 			busy++
 		}
 	}
-	l.pending.Store(busy)
 	r.lent = append(r.lent, l)
+	l.pending.Store(busy)
+	if busy == 0 { // a bug was caught in each of its frames
+		l.done <- struct{}{}
+		return
+	}
 	for w, s := range l.shares {
-		if s.n > 0 || len(s.extra) > 0 {
+		if s.n > 0 {
 			r.workers[w].shares <- s
 		}
 	}
 }
 
-// split finds the workers of one frame's packets. Datagrams are reassembled here: their fragments' flow is not known before.
+// splitFrom splits frames from i on and returns where to go on: the end, or behind a frame in which a bug was caught.
+func (r *receiver) splitFrom(l *loan, i int) (next int) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.caught(v)
+			next = i + 1
+		}
+	}()
+	for ; i < l.n; i++ {
+		r.split(l, i)
+	}
+	return i
+}
+
+// caught counts and logs a bug in decoding. The frame goes the way that its source sends it without a verdict.
+func (r *receiver) caught(v any) {
+	r.pub.panics++
+	place := panicPlace()
+	if r.panics[place]++; r.panics[place] == 1 && len(r.panics) <= maxPanicReports {
+		r.e.logPanic(place, v)
+	}
+}
+
+// split finds the workers of one frame's packets. Datagrams are reassembled here: the flow of what they carry is not known
+// before.
 func (r *receiver) split(l *loan, i int) {
 	f := &l.frames[i]
 	if f.Time > r.now {
 		r.now = f.Time
 	}
+	l.now[i] = r.now
 	n := r.stack.Decode(f)
 	for k := 0; k < n; k++ {
 		p := &r.stack.Packets[k]
-		w := int(r.hasher.Hash(p) % uint32(len(r.workers)))
-		s := l.shares[w]
-		if s.n > 0 && s.index[s.n-1] == uint16(i) {
-			s.mask[s.n-1] |= 1 << k
-		} else {
-			s.index[s.n], s.mask[s.n] = uint16(i), 1<<k
+		s := l.shares[r.hasher.Hash(p)%uint32(len(r.workers))]
+		if s.n == 0 || s.index[s.n-1] != uint16(i) {
+			s.index[s.n], s.mask[s.n] = uint16(i), 0
 			s.n++
 		}
+		s.mask[s.n-1] |= 1 << k
 		if p.Has(decode.Fragment) && !p.Has(decode.Invalid) {
-			v6 := p.IPVersion == 6
+			was := p.Events
+			x := fragment{v6: p.IPVersion == 6, index: uint16(i), packet: uint8(k)}
 			d, done := r.frags.Add(p, r.now)
-			if !done {
-				continue
+			if done {
+				x.data = append([]byte(nil), d...)
+				n = r.stack.DecodeDatagram(k, x.data, x.v6)
 			}
-			// The inner flow decides; one decode more finds it.
-			own := append([]byte(nil), d...)
-			last := n
-			if r.stack.DecodeDatagram(k, d, v6) > last {
-				w = int(r.hasher.Hash(&r.stack.Packets[last]) % uint32(len(r.workers)))
+			if x.events = p.Events; done || x.events != was {
+				l.frags = append(l.frags, x)
 			}
-			l.shares[w].extra = append(l.shares[w].extra, datagram{data: own, v6: v6, index: uint16(i), vlan: [2]uint16{p.VLAN[0], p.VLAN[1]}})
 		}
 	}
+}
+
+// fragments adds what the receiver has made of frame i to a worker's stack of n packets, and returns the new number.
+func (l *loan) fragments(st *decode.Stack, i uint16, n int) int {
+	for j := range l.frags { // few
+		x := &l.frags[j]
+		if x.index != i || int(x.packet) >= n {
+			continue
+		}
+		if x.data != nil {
+			n = st.DecodeDatagram(int(x.packet), x.data, x.v6)
+		}
+		st.Packets[x.packet].Events = x.events
+	}
+	return n
 }
 
 // work takes shares until the ring is closed.
@@ -258,22 +296,24 @@ func (w *worker) work(in *ring, wg *sync.WaitGroup) {
 			}
 			w.share(s)
 		case <-idle.C:
-			w.idle(w.now)
+			now := w.now
+			if w.live {
+				now = time.Now().UnixNano()
+			}
+			w.idle(now)
 		}
 	}
 }
 
 // share runs the packets of a share that are this worker's.
 func (w *worker) share(s *share) {
+	w.pulse.begin()
 	w.adopt()
 	for i := 0; i < s.n; {
 		i = w.runShare(s, i)
 	}
-	for i := range s.extra {
-		d := &s.extra[i]
-		w.guard(func() { w.datagram(s, d) })
-	}
 	w.tidy()
+	w.pulse.end()
 	l := s.loan
 	if l.pending.Add(-1) == 0 {
 		l.done <- struct{}{}
@@ -283,43 +323,34 @@ func (w *worker) share(s *share) {
 func (w *worker) runShare(s *share, i int) (next int) {
 	defer func() {
 		if r := recover(); r != nil {
-			w.caught(r, w.stream.Current())
+			if w.caught(r, true) {
+				s.loan.drop[s.index[i]].Store(true)
+			}
 			next = i + 1
 		}
 	}()
+	l := s.loan
 	for ; i < s.n; i++ {
 		k := s.index[i]
 		// A copy: workers that share the frame each set a verdict of their own.
-		f := s.loan.frames[k]
-		if f.Time > w.now {
-			w.now = f.Time
-		}
+		f := l.frames[k]
+		w.now = max(w.now, l.now[k])
 		n := w.stack.Decode(&f)
+		if len(l.frags) > 0 {
+			n = l.fragments(w.stack, k, n)
+		}
 		if s.mask[i]&1 != 0 {
 			w.frames++
 			w.bytes += uint64(len(f.Data))
-			if w.firstTime == 0 {
-				w.firstTime = f.Time
+			if w.span.first == 0 {
+				w.span.first = f.Time
 			}
-			w.lastTime = f.Time
+			w.span.last = f.Time
 		}
-		w.packets(&f, n, s.mask[i], s.loan.first+uint64(k))
+		w.packets(&f, n, s.mask[i], l.first+uint64(k))
 		if f.Verdict == capture.Drop {
-			s.loan.drop[k].Store(true)
+			l.drop[k].Store(true)
 		}
 	}
 	return i
-}
-
-// datagram runs a reassembled datagram that the receiver has put together.
-func (w *worker) datagram(s *share, d *datagram) {
-	src := &s.loan.frames[d.index]
-	f := capture.Frame{Data: d.data, Time: src.Time, WireLen: uint32(len(d.data)), Link: capture.LinkRaw, Iface: src.Iface,
-		Queue: src.Queue, VLAN: d.vlan}
-	n := w.stack.Decode(&f)
-	w.stack.Packets[0].Flags |= decode.Reassembled
-	w.packets(&f, n, ^uint32(0), s.loan.first+uint64(d.index))
-	if f.Verdict == capture.Drop {
-		s.loan.drop[d.index].Store(true)
-	}
 }

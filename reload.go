@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"sentinel/detect"
 	"sentinel/detect/keyword"
 	"sentinel/detect/mpm"
@@ -38,6 +40,7 @@ func (e *Engine) engines(b *jsonw.Builder) {
 	if l == nil {
 		return
 	}
+	b.OpenArray("engines")
 	b.StartObject()
 	b.Uint("id", 0)
 	b.String("last_reload", l.When.Format("2006-01-02T15:04:05.000000-0700"))
@@ -45,6 +48,70 @@ func (e *Engine) engines(b *jsonw.Builder) {
 	b.Uint("rules_failed", uint64(l.Failed))
 	b.Uint("rules_skipped", uint64(l.Skipped))
 	b.Close()
+	b.Close()
+}
+
+// RulesError says that rules were refused where that is fatal. What is wrong with each was logged already.
+type RulesError struct {
+	Refused []string // one text a rule: "file:line: keyword: reason"
+}
+
+// Error returns one line a rule.
+func (e *RulesError) Error() string {
+	return "Loading signatures failed.\n" + strings.Join(e.Refused, "\n")
+}
+
+// refusal returns an error as one about a rule.
+func refusal(err error) *rules.Error {
+	var re *rules.Error
+	if errors.As(err, &re) {
+		return re
+	}
+	return &rules.Error{Reason: err.Error()}
+}
+
+// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines. The second one
+// says "file:line: keyword: reason" too.
+func (e *Engine) reportRefused(err *rules.Error) {
+	e.sayOfRule(e.log.Error(), err)
+	e.log.Error().Str("module", "detect").Msgf("%v: error parsing signature \"%s\" from file %s at line %d", err, err.Raw, err.File, err.Line)
+}
+
+// sayOfRule logs a message about a rule, under the name of the keyword.
+func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
+	module := "detect"
+	switch {
+	case err.Keyword == "decode-event": // the one that is known to be looked for by this name
+	case err.Keyword != "":
+		module += "-" + err.Keyword
+	case err.Raw != "":
+		module += "-parse"
+	}
+	x.Str("module", module).Msg(err.Reason)
+}
+
+// placed adds where the rule is.
+func placed(x *zerolog.Event, err *rules.Error) *zerolog.Event {
+	if err.File == "" {
+		return x
+	}
+	return x.Str("place", fmt.Sprintf("%s:%d", err.File, err.Line))
+}
+
+// features are the names that the keyword requires may ask for.
+func (e *Engine) features() map[string]bool {
+	root := e.tree.Root()
+	f := map[string]bool{}
+	for _, n := range [...]string{"ja3", "ja4"} {
+		// The default is to make fingerprints when rules ask for them.
+		f[n] = !root.Get("app-layer.protocols.tls." + n + "-fingerprints").IsFalse()
+	}
+	for name, n := range root.Get("outputs").Entries() {
+		if name == "file-store" && n.Get("enabled").IsTrue() {
+			f["output::file-store"] = true
+		}
+	}
+	return f
 }
 
 // Loaded returns what came of the last load or reload.
@@ -72,11 +139,12 @@ func (e *Engine) load() error {
 	l := &Loaded{ByWord: map[string]int{}}
 	var list []rules.Rule
 	var fatal []error
-	bad := func(word, text string) {
+	bad := func(err error) {
+		re := refusal(err)
 		l.Failed++
-		l.ByWord[word]++
-		l.Errors = append(l.Errors, text)
-		e.log.Error().Msg(text)
+		l.ByWord[re.Keyword]++
+		l.Errors = append(l.Errors, err.Error())
+		e.reportRefused(re)
 	}
 	files := e.opt.RuleFiles
 	if files == nil {
@@ -100,30 +168,40 @@ func (e *Engine) load() error {
 				e.log.Error().Msg(err.Error())
 				continue
 			}
-			bad(err.Keyword, err.Error())
+			bad(err)
 		}
 	}
 	if e.opt.Rules != "" {
 		rs, errs := rules.Parse(strings.NewReader(e.opt.Rules), "rules")
 		list = append(list, rs...)
 		for _, err := range errs {
-			bad(err.Keyword, err.Error())
+			bad(err)
 		}
 	}
 	cfg, errs := e.detectConfig()
 	for _, err := range errs {
 		e.log.Warn().Msg(err.Error())
 	}
+	for _, f := range cfg.broken {
+		for _, err := range f.errs {
+			e.log.Error().Str("module", f.module).Msg(err.Error())
+		}
+		e.log.Warn().Str("module", f.module).Msgf("Error loading %s configuration from %s", f.what, f.path)
+		if e.opt.Test {
+			fatal = append(fatal, fmt.Errorf("%s: not a valid %s file", f.path, f.what))
+		}
+	}
+	cfg.Reputation, errs = e.reputation()
+	for _, err := range errs {
+		e.log.Error().Str("module", "reputation").Msg(err.Error())
+	}
+	cfg.Datasets = e.datasets
+	e.datasets.Forget()
 	e.gen++
 	cfg.Generation = e.gen
-	rs, refused := detect.Compile(cfg, list)
+	rs, refused := detect.Compile(cfg.Config, list)
 	for _, err := range refused {
-		word := ""
-		var re *rules.Error
-		if errors.As(err, &re) {
-			word = re.Keyword
-		}
-		bad(word, err.Error())
+		bad(err)
 	}
 	if rs == nil {
 		return errors.Join(append(fatal, errors.New("no ruleset could be made"))...)
@@ -131,18 +209,63 @@ func (e *Engine) load() error {
 	l.Rules = rs.Total - rs.FailedRules - rs.Skipped
 	l.Skipped = rs.Skipped
 	for _, err := range rs.Warnings {
-		e.log.Warn().Msg(err.Error())
+		e.sayOfRule(placed(e.log.Warn(), refusal(err)), refusal(err))
+	}
+	for _, text := range rs.Notes {
+		e.log.Log().Str("module", "detect-dataset").Msg(text)
+	}
+	for _, err := range rs.Why {
+		e.sayOfRule(placed(e.log.Info(), refusal(err)), refusal(err))
 	}
 	l.Took, l.When = time.Since(start), time.Now()
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
-		return errors.Join(append(fatal, fmt.Errorf("%d rules were refused", l.Failed))...)
+		e.reportRules(l)
+		return errors.Join(append(fatal, &RulesError{l.Errors})...)
 	}
 	if len(fatal) > 0 && e.opt.RuleFiles != nil && l.Rules == 0 {
 		return errors.Join(fatal...)
 	}
 	e.loaded.Store(l)
-	e.ruleset.Store(rs)
+	e.install(rs)
 	return nil
+}
+
+// install makes a ruleset the running one.
+func (e *Engine) install(rs *detect.Ruleset) {
+	e.users.Lock()
+	defer e.users.Unlock()
+	old := e.ruleset.Swap(rs)
+	if old != nil && e.using[old] == 0 {
+		old.Close()
+	}
+}
+
+// take lets a worker use the running ruleset until release. A ruleset that is not the running one and that nobody uses any more
+// gives its memory back.
+func (e *Engine) take() *detect.Ruleset {
+	e.users.Lock()
+	defer e.users.Unlock()
+	rs := e.ruleset.Load()
+	if rs != nil {
+		e.using[rs]++
+	}
+	return rs
+}
+
+// release ends a worker's use of a ruleset.
+func (e *Engine) release(rs *detect.Ruleset) {
+	if rs == nil {
+		return
+	}
+	e.users.Lock()
+	defer e.users.Unlock()
+	if e.using[rs]--; e.using[rs] > 0 {
+		return
+	}
+	delete(e.using, rs)
+	if e.ruleset.Load() != rs {
+		rs.Close()
+	}
 }
 
 // newEngine chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
@@ -158,8 +281,19 @@ func (e *Engine) matcher() mpm.Engine {
 	return ac.New()
 }
 
+// ruleConfig is what detection takes from the configuration, and the files beside the rules in which something is wrong.
+type ruleConfig struct {
+	detect.Config
+	broken []brokenFile
+}
+
+type brokenFile struct {
+	module, what, path string
+	errs               []error
+}
+
 // detectConfig reads what detection takes from the configuration.
-func (e *Engine) detectConfig() (detect.Config, []error) {
+func (e *Engine) detectConfig() (ruleConfig, []error) {
 	root := e.tree.Root()
 	r := &reader{root: root}
 	c := detect.Config{
@@ -175,6 +309,7 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
+		Features:           e.features(),
 	}
 	if d := e.cacheDir(); d != "" && !root.Get("detect.sgh-mpm-caching").IsFalse() {
 		c.Cache = &mpm.Cache{Dir: d}
@@ -196,15 +331,23 @@ func (e *Engine) detectConfig() (detect.Config, []error) {
 		}
 		return bytes.NewReader(fallback), "built-in " + key
 	}
+	var broken []brokenFile
+	check := func(what, path string, more []error) {
+		if len(more) > 0 {
+			broken = append(broken, brokenFile{what + "-config", what, path, more})
+		}
+	}
+	in, name := read("classification-file", etc.Classification)
 	var more []error
-	c.Classes, more = detect.ParseClasses(read("classification-file", etc.Classification))
-	errs = append(errs, more...)
-	c.References, more = detect.ParseReferences(read("reference-config-file", etc.Reference))
-	errs = append(errs, more...)
-	in, name := read("threshold-file", etc.Threshold)
+	c.Classes, more = detect.ParseClasses(in, name)
+	check("classification", name, more)
+	in, name = read("reference-config-file", etc.Reference)
+	c.References, more = detect.ParseReferences(in, name)
+	check("reference", name, more)
+	in, name = read("threshold-file", etc.Threshold)
 	c.Thresholds, more = detect.ParseThresholds(in, name, e.set.vars)
-	errs = append(errs, more...)
-	return c, append(errs, r.errs...)
+	check("threshold", name, more)
+	return ruleConfig{c, broken}, append(errs, r.errs...)
 }
 
 // ruleFileFlags is what rules need to know of files.

@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -31,6 +30,7 @@ import (
 
 	"sentinel/capture"
 	"sentinel/detect"
+	"sentinel/detect/dataset"
 	"sentinel/etc"
 	"sentinel/eve"
 	"sentinel/internal/conf"
@@ -59,6 +59,9 @@ type Options struct {
 	NoDetection   bool     // no rules are run
 	// Strict makes every error in rules or configuration an error of New (--init-errors-fatal).
 	Strict bool
+	// Test makes errors in the classification, reference and threshold files errors of New (-T); otherwise their lines
+	// that are wrong are left out.
+	Test bool
 	// StrictKeywords makes errors of these keywords fatal where the rule would be refused ("all" = every keyword).
 	StrictKeywords string
 
@@ -80,6 +83,9 @@ type Options struct {
 	// Log takes the engine's own messages; the zero Logger drops them.
 	Log zerolog.Logger
 	// ConfigErrors are not fatal unless Strict: they are logged.
+
+	more  []*app.Protocol // besides those that are built in, for tests
+	stall time.Duration   // instead of stallLimit, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -96,19 +102,22 @@ type Engine struct {
 	ruleset  atomic.Pointer[detect.Ruleset]
 	shared   *detect.Shared
 	names    *detect.Names
+	datasets *dataset.Sets
 	expect   *stream.Expectations
 	states   sync.Map // what protocols share among workers, by name
 	out      *eve.Output
 	counters *counters
 	loaded   atomic.Pointer[Loaded]
 	reloads  sync.Mutex
+	users    sync.Mutex
+	using    map[*detect.Ruleset]int // workers by ruleset, under users
 	gen      uint32
 	started  time.Time
 
 	mu        sync.Mutex
 	workers   []*worker
 	receivers []*receiver
-	sources   []capture.Source
+	before    span    // of the workers of earlier runs
 	inject    *worker // of Inject
 	injected  [1]capture.Frame
 	number    uint64
@@ -123,7 +132,8 @@ type Engine struct {
 // New makes an engine. What is wrong with rules or configuration but can be passed over is logged; with Options.Strict it is
 // an error. The error joins all that was found.
 func New(o Options) (*Engine, error) {
-	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations()}
+	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations(),
+		using: map[*detect.Ruleset]int{}}
 	e.seed = rand.Uint64() | 1
 	if o.NoRandom {
 		e.seed = 1
@@ -143,6 +153,9 @@ func New(o Options) (*Engine, error) {
 		e.out.SetEngines(e.engines)
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		for _, err := range e.openDatasets() {
+			e.log.Error().Str("module", "datasets").Msg(err.Error())
+		}
 		if err := e.load(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
@@ -187,7 +200,7 @@ func (e *Engine) configure() error {
 	case "all":
 		e.set.checksum = checksumsAll
 	}
-	e.reg = app.NewRegistry(all.Protocols(), func(p *app.Protocol) bool {
+	e.reg = app.NewRegistry(append(all.Protocols(), o.more...), func(p *app.Protocol) bool {
 		_, tcp := stream.ProtocolEnabled(root, p, "tcp")
 		_, udp := stream.ProtocolEnabled(root, p, "udp")
 		return p.Transport&app.TCP != 0 && tcp || p.Transport&app.UDP != 0 && udp
@@ -295,8 +308,9 @@ func (e *Engine) Inject(b []byte, link capture.LinkType, at time.Time) (pass boo
 	return pass, e.out.Err()
 }
 
-// Run reads the sources to their end, or until ctx is done, and ends all flows. Sources of one call belong together: the
-// queues of an interface, or one file. It returns the first error of a source; what was read before it is kept.
+// Run reads the sources to their end, or until ctx is done and what a network had brought by then is through, and ends all flows. Sources of one call belong together: the
+// queues of an interface, or one file. It returns the first error of a source; what was read before it is kept. When it has
+// returned it may be called again: rules, thresholds and outputs stay, and flows begin anew.
 func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	if len(sources) == 0 {
 		return errors.New("nothing to read from")
@@ -305,6 +319,12 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return errors.New("the engine is running already")
 	}
 	defer e.running.Store(false)
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		return errors.New("the engine is closed")
+	}
 	n := e.opt.Workers
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
@@ -323,9 +343,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	case mode != "single" && mode != "autofp" && mode != "workers":
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
-	e.mu.Lock()
-	e.sources = sources
-	e.mu.Unlock()
+	e.retire()
 	var err error
 	switch {
 	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
@@ -333,7 +351,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	case mode == "single" || n == 1:
 		err = e.runWorkers(ctx, sources[:1])
 	default:
-		err = e.runHandoff(ctx, sources, n)
+		err = e.runHandoff(ctx, sources, n, finite)
 	}
 	if werr := e.out.Err(); werr != nil && err == nil {
 		err = werr
@@ -361,7 +379,7 @@ func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error
 			errs[i] = w.read(ctx, sources[i])
 		}()
 	}
-	wg.Wait()
+	e.watched(workers, wg.Wait)
 	return errors.Join(errs...)
 }
 
@@ -375,8 +393,9 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 	clock, _ := s.(capture.Clock)
 	frames := make([]capture.Frame, loanFrames)
 	number := uint64(1)
-	for ctx.Err() == nil {
-		n, err := s.Read(ctx, frames)
+	d := drain{ctx: ctx, live: clock == nil}
+	for {
+		n, more, err := d.read(s, frames)
 		if n > 0 {
 			if described != nil {
 				w.e.setFile(described.File())
@@ -384,29 +403,24 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 			w.batch(frames[:n], number)
 			number += uint64(n)
 			if rerr := s.Release(frames[:n]); rerr != nil && err == nil {
-				err = rerr
+				more, err = false, rerr
 			}
-		} else if err == nil {
+		} else if more {
 			now := time.Now().UnixNano()
 			if clock != nil {
 				now = clock.Now()
 			}
 			w.idle(now)
 		}
-		if err != nil {
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
-				err = nil
-			}
+		if !more {
 			w.close()
 			return err
 		}
 	}
-	w.close()
-	return nil
 }
 
 // runHandoff shares the packets of all sources out to n workers by flow.
-func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int) error {
+func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int, finite bool) error {
 	workers := make([]*worker, n)
 	rings := make([]*ring, n)
 	for i := range workers {
@@ -414,7 +428,7 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 		if err != nil {
 			return err
 		}
-		w.pub.handedOff = true
+		w.pub.handedOff, w.live = true, !finite
 		workers[i] = w
 		rings[i] = &ring{shares: make(chan *share, ringSlots)}
 	}
@@ -436,11 +450,13 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 			errs[i] = r.run(ctx)
 		}()
 	}
-	read.Wait()
-	for _, r := range rings {
-		close(r.shares)
-	}
-	work.Wait()
+	e.watched(workers, func() {
+		read.Wait()
+		for _, r := range rings {
+			close(r.shares)
+		}
+		work.Wait()
+	})
 	return errors.Join(errs...)
 }
 
@@ -450,6 +466,28 @@ func (e *Engine) attach(w []*worker, r []*receiver) {
 	defer e.mu.Unlock()
 	e.workers = append(e.workers, w...)
 	e.receivers = append(e.receivers, r...)
+}
+
+// retire lets go of the workers of an earlier run; what they counted stays.
+func (e *Engine) retire() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.workers {
+		if w == e.inject {
+			continue
+		}
+		e.before.add(w.span)
+		e.counters.reg.Retire(w.pub.set)
+		e.out.Release(w.out)
+		w.free()
+	}
+	for _, r := range e.receivers {
+		e.counters.reg.Retire(r.pub.set)
+	}
+	e.workers, e.receivers = e.workers[:0], nil
+	if e.inject != nil {
+		e.workers = append(e.workers, e.inject)
+	}
 }
 
 func (e *Engine) setFile(name string) {
@@ -462,8 +500,11 @@ func (e *Engine) setFile(name string) {
 func (e *Engine) Reopen() error { return e.out.Reopen() }
 
 // Close ends the flows of injected packets, writes the last statistics, and closes the outputs. It returns the first
-// error of an output.
+// error of an output. Run must have returned.
 func (e *Engine) Close() error {
+	if e.running.Load() {
+		return errors.New("the engine is running: end Run first")
+	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -476,6 +517,9 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.stopStats()
 	err := e.out.Close()
+	if e.datasets != nil {
+		err = errors.Join(err, e.datasets.Save())
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range e.workers {

@@ -38,6 +38,7 @@ type settings struct {
 	sessionMemcap stream.Policy
 	reassembly    stream.Policy
 	midstream     stream.Policy
+	perAppErrors  bool           // stats.exception-policy.per-app-proto-errors
 	actionOrder   []rules.Action // nil = the usual one
 
 	maxPending int
@@ -135,6 +136,7 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.readDefrag(r)
 	s.readVars(r)
 	s.actionOrder = r.actionOrder()
+	s.perAppErrors = r.bool("stats.exception-policy.per-app-proto-errors", false)
 	s.maxPending = int(r.int("max-pending-packets", 1024, 1, 65535))
 	s.runmode = root.Get("runmode").Str("")
 	s.logDir = root.Get("default-log-dir").Str("")

@@ -25,7 +25,8 @@ type counters struct {
 	detect    [detect.CountCounters]counter.ID
 	exception [stream.TargetCount][stream.Auto + 1]counter.ID
 	apps      [2][]appIDs
-	errors    [][]counter.ID
+	errors    [2][][]counter.ID
+	appErrors [2][]counter.ID // app_layer.error.PROTOCOL.exception_policy.POLICY, of the policy in force
 	capture   captureIDs
 	frag      [9]counter.ID
 	avgSize   counter.ID
@@ -106,7 +107,14 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	}
 	n := reg.Len()
 	c.apps[0], c.apps[1] = make([]appIDs, n), make([]appIDs, n)
-	c.errors = make([][]counter.ID, n)
+	errorPolicy := set.policies()[stream.TargetAppError]
+	perApp := set.perAppErrors && errorPolicy.Counted(stream.TargetAppError, ips, set.tcp.Midstream)
+	for over := range c.errors {
+		c.errors[over] = make([][]counter.ID, n)
+		if perApp {
+			c.appErrors[over] = make([]counter.ID, n)
+		}
+	}
 	for id := flow.ProtoFirst; int(id) < n; id++ {
 		p := reg.ByID(id)
 		for over, suffix := range []string{"_tcp", "_udp"} {
@@ -119,9 +127,21 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 				name += suffix
 			}
 			c.apps[over][id] = appIDs{sum("app_layer.flow." + name), sum("app_layer.tx." + name)}
-			if c.errors[id] == nil {
-				for _, kind := range stream.ErrorNames {
-					c.errors[id] = append(c.errors[id], sum("app_layer.error."+name+"."+kind))
+			for k, kind := range stream.ErrorNames {
+				var x counter.ID
+				if bit == app.TCP || k != stream.ErrorGap { // datagrams have no gaps
+					x = sum("app_layer.error." + name + "." + kind)
+				}
+				c.errors[over][id] = append(c.errors[over][id], x)
+			}
+			if perApp {
+				for x := stream.DropThisPacket; x < stream.Auto; x++ {
+					if x.Counted(stream.TargetAppError, ips, set.tcp.Midstream) {
+						n := sum("app_layer.error." + name + ".exception_policy." + x.String())
+						if x == errorPolicy {
+							c.appErrors[over][id] = n
+						}
+					}
 				}
 			}
 		}
@@ -182,6 +202,7 @@ type publisher struct {
 	blocked   uint64
 	rejected  uint64
 	replaced  uint64
+	panics    uint64 // of a receiver
 	dropped   [stream.DropReasonCount]uint64
 }
 
@@ -247,15 +268,18 @@ func (p *publisher) publish(w *worker, now bool) {
 			}
 		}
 	}
-	for id := range c.errors {
+	for id := range c.apps[0] {
 		for over := range c.apps {
 			flows, txs := w.stream.Flows(over, app.ProtoID(id))
 			s.Put(c.apps[over][id].flows, flows)
 			s.Put(c.apps[over][id].txs, txs)
-		}
-		for k, n := range w.stream.Errors(app.ProtoID(id)) {
-			if n != 0 {
-				s.Put(c.errors[id][k], n)
+			for k, n := range w.stream.Errors(over, app.ProtoID(id)) {
+				if n != 0 {
+					s.Put(c.errors[over][id][k], n)
+				}
+			}
+			if n := w.stream.AppErrors(over, app.ProtoID(id)); n != 0 && c.appErrors[over] != nil {
+				s.Put(c.appErrors[over][id], n)
 			}
 		}
 	}
@@ -302,10 +326,11 @@ func (p *publisher) captured(st capture.Stats) {
 
 // Counters returns the present value of every counter by its dotted name, over all workers.
 func (e *Engine) Counters() map[string]uint64 {
-	e.counters.reg.Snapshot(&e.counters.snap)
-	m := make(map[string]uint64, len(e.counters.snap.Names))
-	for i, n := range e.counters.snap.Names {
-		m[n] = e.counters.snap.Total.Values[i]
+	var snap counter.Snapshot // of its own: the differences in stats events are those between stats events
+	e.counters.reg.Snapshot(&snap)
+	m := make(map[string]uint64, len(snap.Names))
+	for i, n := range snap.Names {
+		m[n] = snap.Total.Values[i]
 	}
 	return m
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sentinel/detect"
+	"sentinel/rules"
 )
 
 // Summary is what a run has seen, for people.
@@ -78,17 +79,14 @@ func (e *Engine) Summary() Summary {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	sum := tally{}
-	var first, last int64
+	all := e.before
 	for _, w := range e.workers {
-		if w.firstTime != 0 && (first == 0 || w.firstTime < first) {
-			first = w.firstTime
-		}
-		last = max(last, w.lastTime)
+		all.add(w.span)
 		for m, n := range alertsOf(w) {
 			sum[m] += n
 		}
 	}
-	s.Span = max(time.Duration(last-first), 0)
+	s.Span = max(time.Duration(all.last-all.first), 0)
 	s.Rules = sum.list()
 	return s
 }
@@ -99,7 +97,9 @@ type tally map[*detect.Meta]uint64
 // add counts alerts.
 func (t tally) add(alerts []detect.Alert) {
 	for i := range alerts {
-		t[alerts[i].Rule]++
+		if alerts[i].Rule.Action != rules.Pass {
+			t[alerts[i].Rule]++
+		}
 	}
 }
 

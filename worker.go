@@ -1,8 +1,10 @@
 package sentinel
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"sentinel/capture"
 	"sentinel/decode"
@@ -25,23 +27,36 @@ type worker struct {
 	detect *detect.Worker // nil with detection switched off
 	rules  *detect.Ruleset
 	out    *eve.Worker
+	live   bool // time goes on without packets
 	now    int64
 	count  uint64 // frames, for pcap_cnt
 	pub    publisher
+	pulse  pulse
 	panics map[string]int
+	tally  tally
 
 	events decode.EventCounts
 
-	firstTime, lastTime int64
-	frames, bytes       uint64
-	dropped             uint64
+	span          span
+	frames, bytes uint64
+	dropped       uint64
+}
+
+// span is the time between the first packet and the last, in nanoseconds since 1970; 0 = none.
+type span struct{ first, last int64 }
+
+func (s *span) add(o span) {
+	if s.first == 0 || o.first != 0 && o.first < s.first {
+		s.first = o.first
+	}
+	s.last = max(s.last, o.last)
 }
 
 // expireBatch bounds the flows that end after one batch, so that no batch takes long.
 const expireBatch = 256
 
 func (e *Engine) newWorker(id int) (*worker, error) {
-	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}}
+	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{}}
 	cfg := e.streamConfig()
 	cfg.Flow.Worker = uint8(id)
 	var err error
@@ -60,8 +75,11 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 
 // adopt takes over a ruleset that was swapped in since the last batch.
 func (w *worker) adopt() {
-	rs := w.e.ruleset.Load()
-	if rs == w.rules || rs == nil {
+	if w.e.ruleset.Load() == w.rules {
+		return
+	}
+	rs := w.e.take()
+	if rs == nil {
 		return
 	}
 	if w.detect == nil {
@@ -69,6 +87,7 @@ func (w *worker) adopt() {
 	} else {
 		w.detect.Adopt(rs)
 	}
+	w.e.release(w.rules)
 	w.rules = rs
 	w.stream.SetFiles(w.e.out.FileFlags() | ruleFileFlags(rs))
 }
@@ -78,6 +97,10 @@ func (w *worker) Run(u *stream.Unit) {
 	var alerts []detect.Alert
 	if w.detect != nil {
 		alerts = w.detect.Inspect(u)
+		if len(alerts) > 0 {
+			w.tally.add(alerts)
+		}
+		w.out.Dropper = w.detect.Dropper()
 	}
 	w.out.Packet(u, alerts)
 }
@@ -101,11 +124,13 @@ func (w *worker) FlowFree(f *flow.Flow) {
 
 // batch takes frames all the way and sets their verdicts. number is the count of the first frame in its source.
 func (w *worker) batch(frames []capture.Frame, number uint64) {
+	w.pulse.begin()
 	w.adopt()
 	for i := 0; i < len(frames); {
 		i = w.run(frames, i, number)
 	}
 	w.tidy()
+	w.pulse.end()
 }
 
 // tidy ends what has timed out and hands events to the sinks.
@@ -119,7 +144,9 @@ func (w *worker) tidy() {
 func (w *worker) run(frames []capture.Frame, i int, number uint64) (next int) {
 	defer func() {
 		if r := recover(); r != nil {
-			w.caught(r, w.stream.Current())
+			if w.caught(r, true) {
+				frames[i].Verdict = capture.Drop
+			}
 			next = i + 1
 		}
 	}()
@@ -133,7 +160,7 @@ func (w *worker) run(frames []capture.Frame, i int, number uint64) (next int) {
 func (w *worker) guard(f func()) {
 	defer func() {
 		if r := recover(); r != nil {
-			w.caught(r, nil)
+			w.caught(r, false)
 		}
 	}()
 	f()
@@ -142,29 +169,46 @@ func (w *worker) guard(f func()) {
 // maxPanicReports bounds how many different places are logged with their stack.
 const maxPanicReports = 100
 
-// caught counts a bug, logs it once a place, and takes its flow out of inspection.
-func (w *worker) caught(r any, u *stream.Unit) {
+// caught counts a bug, logs it once a place, and takes its flow out of inspection. inPacket says that it came with a frame;
+// caught reports whether that is to be dropped.
+func (w *worker) caught(r any, inPacket bool) (drop bool) {
 	place := panicPlace()
 	if w.panics[place]++; w.panics[place] == 1 && len(w.panics) <= maxPanicReports {
-		w.e.log.Error().Str("place", place).Interface("panic", r).Bytes("stack", debug.Stack()).
-			Msg("a bug was caught; the flow is not inspected any more, the engine goes on")
+		w.e.logPanic(place, r)
 	}
-	w.stream.Quarantine(u)
+	u := w.stream.Current()
+	w.stream.Quarantine()
 	if w.detect != nil {
 		w.detect.Recover()
 	}
+	if !inPacket || u == nil {
+		return false
+	}
+	if drop = w.e.ips && u.Action&(stream.DropPacket|stream.DropFlow|stream.RejectSrc|stream.RejectDst) != 0; drop {
+		w.dropped++
+		w.pub.blocked++
+	}
+	return drop
+}
+
+// logPanic tells of a bug that was caught. It is called by what recovers.
+func (e *Engine) logPanic(place string, r any) {
+	e.log.Error().Str("place", place).Interface("panic", fmt.Sprint(r)).Bytes("stack", debug.Stack()).
+		Msg("a bug was caught; the flow is not inspected any more, the engine goes on")
 }
 
 // panicPlace names the line that panicked.
 func panicPlace() string {
-	pc := make([]uintptr, 16)
-	frames := runtime.CallersFrames(pc[:runtime.Callers(5, pc)])
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
+	panicked := false
 	for {
 		f, more := frames.Next()
-		if f.Function != "" && f.Function != "runtime.gopanic" && f.Function != "runtime.sigpanic" &&
-			f.Function != "runtime.panicmem" && f.Function != "runtime.goPanicIndex" {
+		in := strings.HasPrefix(f.Function, "runtime.")
+		if panicked && !in {
 			return f.Function
 		}
+		panicked = panicked || in && f.Function == "runtime.gopanic"
 		if !more {
 			return "unknown"
 		}
@@ -178,10 +222,10 @@ func (w *worker) frame(f *capture.Frame, number uint64) {
 	if f.Time > w.now {
 		w.now = f.Time
 	}
-	if w.firstTime == 0 {
-		w.firstTime = f.Time
+	if w.span.first == 0 {
+		w.span.first = f.Time
 	}
-	w.lastTime = f.Time
+	w.span.last = f.Time
 	n := w.stack.Decode(f)
 	n = w.reassemble(n)
 	w.packets(f, n, ^uint32(0), number)
@@ -214,7 +258,7 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
 		acts |= u.Action
-		if i == 0 && !p.Has(decode.Reassembled) {
+		if i == 0 {
 			w.pub.judged(u)
 		}
 	}
@@ -239,7 +283,7 @@ func (w *worker) idle(now int64) {
 // close ends all flows, as at the end of a capture, and hands the last events to the sinks.
 func (w *worker) close() {
 	w.adopt()
-	for done := false; !done; {
+	for done := false; !done; { // a bug takes its flow with it
 		w.guard(func() {
 			w.stream.Shutdown()
 			done = true
@@ -249,10 +293,15 @@ func (w *worker) close() {
 	w.pub.publish(w, true)
 }
 
-// free gives the worker's memory back.
+// free gives the worker's memory back. Nothing more may be asked of it than its times.
 func (w *worker) free() {
 	w.stream.Close()
 	if w.detect != nil {
 		w.detect.Close()
+		w.e.release(w.rules)
+		w.rules = nil
 	}
 }
+
+// alerts says how often each rule has alerted.
+func (w *worker) alerts() tally { return w.tally }

@@ -487,6 +487,13 @@ func (s *EventSet) Set(e Event) { s[e>>6] |= 1 << (e & 63) }
 // Has reports whether e is in the set.
 func (s *EventSet) Has(e Event) bool { return s[e>>6]&(1<<(e&63)) != 0 }
 
+// Merge adds the events of o.
+func (s *EventSet) Merge(o *EventSet) {
+	for i := range s {
+		s[i] |= o[i]
+	}
+}
+
 // Empty reports whether nothing is in the set.
 func (s *EventSet) Empty() bool { return s[0]|s[1]|s[2]|s[3] == 0 }
 

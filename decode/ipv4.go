@@ -61,6 +61,7 @@ func (s *Stack) ipv4(p *Packet, b []byte) bool {
 	p.Layers |= HasIPv4
 	p.IPVersion = 4
 	p.L3 = b[:total:total]
+	p.LinkLen = uint16(min(max(len(p.Data)-len(b), 0), 0xffff))
 	p.TOS = b[1]
 	p.TTL = b[8]
 	p.Proto = b[9]

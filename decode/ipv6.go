@@ -26,6 +26,7 @@ func (s *Stack) ipv6(p *Packet, b []byte) bool {
 	p.Layers |= HasIPv6
 	p.IPVersion = 6
 	p.L3 = b[:total:total]
+	p.LinkLen = uint16(min(max(len(p.Data)-len(b), 0), 0xffff))
 	p.TOS = b[0]<<4 | b[1]>>4
 	p.TTL = b[7]
 	p.Proto = b[6]

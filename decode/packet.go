@@ -81,6 +81,7 @@ type Packet struct {
 	Proto          uint8 // transport protocol (IP protocol number, after IPv6 extension headers)
 	TTL            uint8 // TTL or hop limit
 	TOS            uint8
+	LinkLen        uint16 // bytes of Data in front of the network header
 	IPHeaderLen    uint16 // IPv4 header with options; IPv6 header with extension headers
 	IPID           uint32
 	FragOffset     uint16 // bytes

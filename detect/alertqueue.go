@@ -23,8 +23,20 @@ type queued struct {
 // maxQueue bounds the matches of one packet.
 const maxQueue = 1<<16 - 1
 
+// Dropper is the first match that would drop the packet which was inspected last, whether or not it alerts; nil = none. It is
+// valid until the next packet.
+func (w *Worker) Dropper() *Alert {
+	if w.dropper.Rule == nil {
+		return nil
+	}
+	return &w.dropper
+}
+
 // push queues a match.
 func (w *Worker) push(r *compiled, flags AlertFlags, tx app.Transaction, id uint64) {
+	if w.dropper.Rule == nil && r.meta.Action.Drops() {
+		w.dropper = Alert{Rule: &r.meta, Action: r.meta.Action, Flags: flags, Tx: tx, TxID: id}
+	}
 	if len(w.queue) >= maxQueue {
 		w.Counters[CountOverflow]++
 		return
@@ -85,7 +97,7 @@ func (w *Worker) finalise(u *stream.Unit) {
 		w.Counters[CountAlerts]++
 		if r.alerts && !(q.flags&RateFiltered != 0 && q.action == rules.Pass) {
 			alerted = true
-			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID})
+			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID, Context: w.context(&r.meta)})
 			if q.tx != nil {
 				q.tx.Base().Alerted = true
 			}

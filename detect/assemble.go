@@ -241,6 +241,9 @@ func (c *compiler) chooseFast(x *built) {
 	}
 	if best >= 0 {
 		c.setFast(r, pos[best].c, pos[best].u)
+		if r.fast.use == nil && packetReach(r) > nearWindow {
+			r.anchor = anchorOf(&b.payload)
+		}
 	}
 }
 
@@ -379,6 +382,21 @@ func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, gro
 			c.rs.weak = append(c.rs.weak, weakRule{x, tcp})
 		}
 	}
+	// In packets a content that must lie near the begin is looked for where the fast pattern may lie anywhere.
+	packet, end := r.fast, packetReach(r)
+	anchored := false
+	if a := r.anchor; a != nil && end > nearWindow && !c.cfg.NoDirect {
+		if !common(a.data) {
+			packet, end = &fastPattern{data: a.data, nocase: a.nocase}, a.to
+		} else if a.to <= weakWindow {
+			anchored = true
+			for i, tcp := range [2]bool{false, true} {
+				if !direct[i] && (!tcp || h.protos.has(protoTCP) && r.flags&requirePacket != 0) {
+					c.rs.weak = append(c.rs.weak, weakRule{a.weak(r), tcp})
+				}
+			}
+		}
+	}
 	seen := map[uint8]bool{}
 	for id, g := range groups {
 		if !r.apps.empty() && !r.apps.has(flow.ProtoID(id)) || seen[g] {
@@ -390,10 +408,13 @@ func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, gro
 				continue
 			}
 			add := func(proto uint8, stream bool) {
+				f := r.fast
 				k := payloadKey{proto: proto, dir: d, app: g, stream: stream}
-				end := uint32(0)
 				if !stream {
-					end = packetReach(r)
+					if anchored {
+						return
+					}
+					f = packet
 					k.near = end <= nearWindow
 				}
 				s := sets[k]
@@ -404,7 +425,7 @@ func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, gro
 				if k.near {
 					s.reach = max(s.reach, int(end))
 				}
-				addPattern(s.index, &s.patterns, &s.hits, r.fast, r.num)
+				addPattern(s.index, &s.patterns, &s.hits, f, r.num)
 			}
 			if h.protos.has(protoTCP) && !direct[1] {
 				// Content that belongs to a transaction's rule is looked for in the stream.

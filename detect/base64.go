@@ -70,6 +70,9 @@ func (b *Builder) Base64(bytes, offset int, relative bool) error {
 	return b.Elem(&chain.Check{Checker: b.base64check})
 }
 
+// AfterBase64 reports whether conditions go to what base64_decode decoded.
+func (b *Builder) AfterBase64() bool { return b.base64 }
+
 // Base64Data selects what base64_decode decoded, to the end of the rule.
 func (b *Builder) Base64Data() error {
 	if b.base64check == nil {
@@ -78,7 +81,9 @@ func (b *Builder) Base64Data() error {
 	if err := b.leave(); err != nil {
 		return err
 	}
-	b.base64use = &bufferUse{}
+	if b.base64use == nil {
+		b.base64use = &bufferUse{}
+	}
 	b.cur, b.base64 = b.base64use, true
 	return nil
 }

@@ -17,7 +17,7 @@ type Builder struct {
 	rule *rules.Rule
 	r    *compiled
 
-	named       map[string]bool // variables that a condition before sets
+	named       map[string]bool // variables that a condition before sets; true: one on a sticky buffer
 	vars        chain.Vars      // variables of byte_extract and byte_math
 	payload     bufferUse
 	uses        []*bufferUse // in order of first mention

@@ -31,6 +31,7 @@ type compiler struct {
 	failed   map[string]int
 	classes  map[string]bool // unknown ones that were complained of
 	warnings []error
+	why      string // the rule under way is to be skipped
 }
 
 // built is a rule with what was needed to build it.
@@ -86,6 +87,10 @@ func (c *compiler) load(list []rules.Rule) {
 		bs, skipped, err := c.build(r)
 		if skipped {
 			c.rs.Skipped++
+			if c.why != "" {
+				c.rs.Why = append(c.rs.Why, r.Err("requires", c.why))
+				c.why = ""
+			}
 			continue
 		}
 		if err != nil {
@@ -199,6 +204,15 @@ func (c *compiler) buildDir(r *rules.Rule, swapped bool) (*built, bool, error) {
 		return nil, false, err
 	}
 	return &built{r: x, b: b, head: c.heads[0]}, false, nil
+}
+
+// Note says something about the rule that is no complaint.
+func (b *Builder) Note(text string) { b.c.rs.Notes = append(b.c.rs.Notes, text) }
+
+// Skip notes why the rule is not for this engine, and returns ErrSkip.
+func (b *Builder) Skip(why string) error {
+	b.c.why = why
+	return ErrSkip
 }
 
 // ErrSkip is what a keyword returns when the rule is not for this engine, which is no error (requires).

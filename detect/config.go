@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"sentinel/detect/dataset"
+	"sentinel/detect/iprep"
 	"sentinel/detect/mpm"
 	"sentinel/rules"
 	"sentinel/stream/app"
@@ -15,6 +17,8 @@ type Config struct {
 	Classes    *Classes    // classification.config; nil = none
 	References *References // reference.config; nil = none
 	Thresholds []ThresholdLine
+	Datasets   *dataset.Sets // of dataset and datarep; shared across reloads
+	Reputation *iprep.Table  // of addresses, for iprep; nil = none
 
 	Engine mpm.Engine // nil = no prefilter: every rule is tried (tests, the plain path)
 	Cache  *mpm.Cache

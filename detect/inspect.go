@@ -14,6 +14,7 @@ import (
 // valid until the next call.
 func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	w.alerts = w.alerts[:0]
+	w.dropper = Alert{}
 	f := u.Flow
 	if f != nil && f.Has(flow.ActionDrop) {
 		return nil
@@ -26,7 +27,7 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	*c = Ctx{Unit: u, Packet: u.Packet, Flow: f, Dir: u.Dir, Now: u.Now, State: u.App, Worker: w}
 	w.queue, w.found = w.queue[:0], w.found[:0]
 	w.pktStamp++
-	w.pktVars = w.pktVars[:0]
+	w.pktVars, w.contexts, w.alertVars = w.pktVars[:0], w.contexts[:0], w.alertVars[:0]
 	if f != nil {
 		if f.Generation != w.rs.Generation {
 			w.renew(f, u.App)
@@ -49,7 +50,8 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	return w.alerts
 }
 
-// renew forgets what the flow remembers of another generation of rules. Bits stay: their ids are of all generations.
+// renew forgets what the flow remembers of another generation of rules: classes, variables (flowbits too, as in Suricata) and how
+// far its transactions were judged. Bits of hosts and pairs of hosts stay.
 func (w *Worker) renew(f *flow.Flow, s *stream.State) {
 	first := f.Generation == 0
 	f.Generation = w.rs.Generation
@@ -368,7 +370,7 @@ func (w *Worker) matches(r *compiled) bool {
 // matched does what the rule asks for when it has matched.
 func (w *Worker) matched(r *compiled) {
 	if len(w.captured) > 0 {
-		w.keepCaptured()
+		w.keepCaptured(r)
 	}
 	for _, m := range r.post {
 		m.Match(&w.ctx)

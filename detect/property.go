@@ -163,13 +163,37 @@ func (b *Builder) Posts(keyword string) []Match {
 	return out
 }
 
+// SetVariable notes that a condition sets a variable.
 func (b *Builder) SetVariable(name string) {
 	if b.named == nil {
 		b.named = map[string]bool{}
 	}
-	b.named[name] = true
+	b.named[name] = b.named[name] || b.cur != nil
 }
 
-func (b *Builder) HasVariable(name string) bool { return name == "" || b.named[name] }
+// HasVariable reports whether a condition before sets a variable. The empty name is that of a number.
+func (b *Builder) HasVariable(name string) bool {
+	_, ok := b.named[name]
+	return ok || name == ""
+}
 
-func (b *Builder) AnyMatch() bool { return b.last != nil }
+// HasBufferVariable is HasVariable for conditions on a sticky buffer, which do not see what the payload's conditions set.
+func (b *Builder) HasBufferVariable(name string) bool { return name == "" || b.named[name] }
+
+// AnyMatch reports whether there is a content or an expression yet.
+func (b *Builder) AnyMatch() bool {
+	has := func(u *bufferUse) bool {
+		for _, x := range u.items {
+			if x.content != nil || x.pcre {
+				return true
+			}
+		}
+		return false
+	}
+	for _, u := range b.uses {
+		if has(u) {
+			return true
+		}
+	}
+	return has(&b.payload) || b.base64use != nil && has(b.base64use)
+}

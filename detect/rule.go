@@ -100,6 +100,7 @@ type compiled struct {
 
 	apps   appSet // empty = any
 	fast   *fastPattern
+	anchor *anchor // for packets, where the fast pattern may lie anywhere; nil = none
 	hook   *hook
 	order  orderKey
 	target Target

@@ -18,6 +18,8 @@ type Ruleset struct {
 	FailedRules int            // rules left out because of an error
 	Failed      map[string]int // those by keyword
 	Warnings    []error
+	Why         []error // why rules were skipped
+	Notes       []string
 	Names       *Names
 
 	wants map[string]bool // what Wants answers

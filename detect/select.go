@@ -26,6 +26,7 @@ func (b *Builder) PacketBuffer(name string, get func(c *Ctx) []byte, n Needs) er
 }
 
 func (b *Builder) Payload() error {
+	b.base64 = false // pkt_data may follow base64_data
 	if err := b.leave(); err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (b *Builder) ModifierTo(word, buffer string) error {
 }
 
 func (b *Builder) Size(x chain.BSize) error {
-	if b.cur == nil || b.cur.def == nil {
+	if b.cur == nil || b.cur.def == nil && b.cur != b.base64use {
 		return problem("bsize must be used after a sticky buffer")
 	}
 	return b.Elem(&x)

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"sentinel/detect/chain"
 	"sentinel/stream"
 )
 
@@ -60,18 +61,7 @@ func weakOf(r *compiled, tcp bool) (x weak, ok bool) {
 	}
 	x.packet = !tcp || r.flags&requirePacket != 0
 	x.stream = tcp && (r.flags&requireStream != 0 || r.flags&requirePacket == 0)
-	if r.flags&hasDsize != 0 {
-		switch d := r.dsize; d.Mode {
-		case UintEqual:
-			x.min, x.max = clip(d.Lo), clip(d.Lo)
-		case UintLess:
-			x.max = clip(d.Lo)
-		case UintRange:
-			x.min, x.max = clip(d.Lo), clip(d.Hi)
-		case UintGreater, UintGreaterEqual:
-			x.min = clip(d.Lo)
-		}
-	}
+	x.sizes(r)
 	end := min(x.to, x.max)
 	if x.stream {
 		end = x.to
@@ -80,13 +70,74 @@ func weakOf(r *compiled, tcp bool) (x weak, ok bool) {
 		return x, false
 	}
 	if x.nocase {
-		low := make([]byte, len(x.data))
-		for i, b := range x.data {
-			low[i] = lower(b)
-		}
-		x.data = low
+		x.data = lowered(x.data)
 	}
 	return x, true
+}
+
+// sizes takes the limits of the payload's length from dsize.
+func (x *weak) sizes(r *compiled) {
+	if r.flags&hasDsize == 0 {
+		return
+	}
+	switch d := r.dsize; d.Mode {
+	case UintEqual:
+		x.min, x.max = clip(d.Lo), clip(d.Lo)
+	case UintLess:
+		x.max = clip(d.Lo)
+	case UintRange:
+		x.min, x.max = clip(d.Lo), clip(d.Hi)
+	case UintGreater, UintGreaterEqual:
+		x.min = clip(d.Lo)
+	}
+}
+
+// anchor is a content of a payload that must lie within the first nearWindow bytes.
+type anchor struct {
+	data     []byte
+	nocase   bool
+	from, to uint32 // where it may begin, and where it must have ended
+}
+
+// anchorOf returns the longest content of a payload that must lie near the begin; nil if there is none.
+func anchorOf(u *bufferUse) *anchor {
+	elems := make([]chain.Elem, len(u.items))
+	for i, x := range u.items {
+		elems[i] = x.other
+		if x.content != nil {
+			elems[i] = &x.content.Content
+		}
+	}
+	var best *anchor
+	for i, w := range chain.Windows(elems) {
+		k := u.items[i].content
+		if k == nil || k.Negated || w.To == 0 || w.To > nearWindow || len(k.Data) == 0 {
+			continue
+		}
+		if best == nil || len(k.Data) > len(best.data) {
+			best = &anchor{data: k.Data, nocase: k.Nocase, from: w.From, to: w.To}
+		}
+	}
+	return best
+}
+
+// weak makes the anchor a pattern that is compared in packets.
+func (a *anchor) weak(r *compiled) weak {
+	x := weak{num: r.num, from: a.from, to: a.to, max: ^uint32(0), packet: true, nocase: a.nocase, data: a.data}
+	x.sizes(r)
+	if a.nocase {
+		x.data = lowered(a.data)
+	}
+	return x
+}
+
+// lowered returns p with ASCII letters in lower case.
+func lowered(p []byte) []byte {
+	low := make([]byte, len(p))
+	for i, b := range p {
+		low[i] = lower(b)
+	}
+	return low
 }
 
 func clip(n uint64) uint32 { return uint32(min(n, 1<<31)) }

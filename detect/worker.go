@@ -75,6 +75,8 @@ type Worker struct {
 	values      []uint64 // of the number under inspection
 	work        []byte   // transforms
 	pktVars     []PacketVar
+	contexts    []alertContext
+	alertVars   []PacketVar      // of the alerts
 	captured    []chain.Captured // by the rule under judgement
 	cut         [2]bool          // by direction: the stream's depth is reached
 	hostTags    map[tagHost][]liveTag
@@ -87,6 +89,7 @@ type Worker struct {
 	hasStream  bool
 	moreStream []chunk // pieces of the stream behind gaps
 	rawBuf     []byte
+	dropper    Alert // the first match of the packet that drops; no Rule = none
 }
 
 // job is one buffer in the scanner's batch.

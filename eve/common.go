@@ -432,6 +432,11 @@ func (w *Worker) packet(u *stream.Unit, limit int) {
 	case p.Frame != nil:
 		link = uint32(p.Frame.Link)
 	}
+	if r := p.Root(); r != nil && p.Kind == decode.Datagram && p.Parent == 0 {
+		// A datagram is shown behind the link-layer header of the fragment that completed it.
+		w.fake = append(append(w.fake[:0], r.Data[:min(int(r.LinkLen), len(r.Data))]...), data...)
+		data = w.fake
+	}
 	if link == uint32(capture.LinkRaw) {
 		link = uint32(capture.LinkRawBSD) // what libpcap calls it on the host
 	}

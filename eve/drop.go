@@ -42,7 +42,7 @@ func (w *Worker) drops(u *stream.Unit, alerts []detect.Alert) {
 		return
 	}
 	f := u.Flow
-	news := f == nil || u.Reason == stream.DropRules || u.Reason == stream.DropThreshold
+	news := f == nil || w.Dropper != nil || u.Reason == stream.DropRules || u.Reason == stream.DropThreshold
 	if f != nil && f.Has(flow.ActionDrop) {
 		once := flow.DropLoggedTS.InDir(u.Dir)
 		if !f.Has(once) {
@@ -107,11 +107,15 @@ func (w *Worker) drop(u *stream.Unit, l *dropLogger, alerts []detect.Alert) {
 		w.verdict(u)
 	}
 	if l.alerts {
+		by := w.Dropper
 		for i := range alerts {
 			if a := &alerts[i]; a.Action.Drops() {
-				w.alertHeader(u, alertOptions{}, a, &s, nil)
+				by = a
 				break
 			}
+		}
+		if by != nil {
+			w.alertHeader(u, alertOptions{}, by, &s, nil)
 		}
 	}
 	w.emit(&l.logger, TypeDrop)

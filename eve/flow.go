@@ -34,12 +34,12 @@ func (w *Worker) beginFlow(c *common, f *flow.Flow, d flow.Dir, event string) {
 	w.iface(f.Iface)
 	b.String("event_type", event)
 	n := uint8(0)
-	for _, id := range f.VLAN {
+	for _, id := range f.Tags {
 		if id != 0 {
 			n++
 		}
 	}
-	w.vlan(&f.VLAN, n)
+	w.vlan(&f.Tags, n)
 	src, dst, sp, dp := &f.Src, &f.Dst, f.SrcPort, f.DstPort
 	if d == flow.ToClient {
 		src, dst, sp, dp = dst, src, dp, sp

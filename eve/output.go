@@ -149,7 +149,8 @@ func Open(o Options) (*Output, error) {
 	return out, nil
 }
 
-// SetEngines makes stats events say what rules are loaded: f writes the elements of the array detect.engines.
+// SetEngines makes stats events say what rules are loaded: f writes the array detect.engines, or nothing
+// where there are no rules.
 func (o *Output) SetEngines(f func(b *jsonw.Builder)) { o.engines = f }
 
 // Mask returns the loggers, as bits of Tx.Logged, that must see a protocol's transactions before they are freed.
@@ -262,6 +263,27 @@ func (o *Output) Close() error {
 		return fmt.Errorf("%w (%d lines lost)", err, o.Lost())
 	}
 	return cerr
+}
+
+// Release hands over what a worker has written, and forgets it: it has ended. Files of its own are closed.
+func (o *Output) Release(w *Worker) {
+	_ = w.Flush()
+	o.errMu.Lock()
+	defer o.errMu.Unlock()
+	if i := slices.Index(o.workers, w); i >= 0 {
+		o.workers = slices.Delete(o.workers, i, i+1)
+	}
+	for i, s := range w.sinks {
+		if l := &o.lanes[i]; s != nil && l.threaded {
+			if err := s.Close(); err != nil && o.err == nil {
+				o.err = err
+			}
+			if k := slices.Index(*l.own, s); k >= 0 {
+				*l.own = slices.Delete(*l.own, k, k+1)
+			}
+		}
+		w.sinks[i] = nil
+	}
 }
 
 func (o *Output) closeSinks() error {

@@ -477,8 +477,10 @@ outputs:
 		t.Fatal(err)
 	}
 	out.SetEngines(func(b *jsonw.Builder) {
+		b.OpenArray("engines")
 		b.StartObject()
 		b.Uint("id", 0)
+		b.Close()
 		b.Close()
 	})
 	r := counter.NewRegistry()

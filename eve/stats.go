@@ -113,9 +113,7 @@ func (o *Output) group(name string, b *jsonw.Builder) {
 	if name != "detect" || o.engines == nil {
 		return
 	}
-	b.OpenArray("engines")
 	o.engines(b)
-	b.Close()
 }
 
 const rule = "---------------------------------------------------------------------------------------------------\n"

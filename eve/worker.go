@@ -23,6 +23,9 @@ type Counts struct {
 
 // Worker builds the events of one worker. It belongs to one goroutine.
 type Worker struct {
+	// Dropper is the match that the next packet may have been dropped by, where none of its alerts did; nil = none.
+	Dropper *detect.Alert
+
 	o       *Output
 	vars    Vars // nil = none
 	b       jsonw.Builder

@@ -8,6 +8,7 @@ type Error struct {
 	Line    int    // first line of the rule, from 1; 0 when unknown
 	Keyword string // the option or header part that is wrong; may be empty
 	Reason  string
+	Raw     string // the rule's text; may be empty
 }
 
 // Error returns "file:line: keyword: reason" without the parts that are unknown.

@@ -37,20 +37,20 @@ func (o *Option) Split(q Quotes, negatable bool) (value string, negated bool, re
 		negated = true
 		v = trimLeft(v[1:])
 		if v == "" {
-			return "", false, "nothing to negate in " + quote(o.Value)
+			return "", false, "invalid formatting or malformed option to " + o.Name + " keyword: " + quote(o.Value)
 		}
 	}
 	quoted := v != "" && v[0] == '"'
 	switch {
 	case q == QuotesMandatory && !quoted:
-		return "", false, "the value must be double quoted: " + quote(o.Value)
+		return "", false, "invalid formatting to " + o.Name + " keyword: value must be double quoted " + quote(o.Value)
 	case q == QuotesForbidden && quoted:
-		return "", false, "the keyword does not take quotes: " + quote(o.Value)
+		return "", false, "quotes on " + o.Name + " keyword that doesn't support them: " + quote(o.Value)
 	case !quoted:
 		return v, negated, ""
 	}
 	if len(v) < 2 || v[len(v)-1] != '"' {
-		return "", false, "unbalanced quotes, possibly a missing semicolon: " + quote(o.Value)
+		return "", false, "bad option value formatting (possible missing semicolon) for keyword " + o.Name + ": " + quote(o.Value)
 	}
 	v = v[1 : len(v)-1]
 	if v == "" {

@@ -44,7 +44,7 @@ func (r *Rule) Get(name string) (Option, bool) {
 
 // Err returns an error about a keyword of the rule.
 func (r *Rule) Err(keyword, reason string) *Error {
-	return &Error{File: r.File, Line: r.Line, Keyword: keyword, Reason: reason}
+	return &Error{File: r.File, Line: r.Line, Keyword: keyword, Reason: reason, Raw: r.Raw}
 }
 
 // String returns the rule in canonical spacing. Parsing it gives an equal rule, but for File, Line and Raw.

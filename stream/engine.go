@@ -28,9 +28,10 @@ const (
 	CountCount
 )
 
+// The kinds of errors of a parser.
 const (
 	errorParser = iota
-	errorGap
+	ErrorGap
 	errorInternal
 	errorAlloc
 	errorCount
@@ -65,7 +66,8 @@ type Engine struct {
 	recycle   func(*file.File)
 	flows     [2][]uint64 // by transport, protocol: flows
 	txs       [2][]uint64
-	errors    [][errorCount]uint64
+	errors    [2][][errorCount]uint64
+	appErrors [2][]uint64 // by transport, protocol: errors that the policy was applied to
 	fileWants file.Flags
 
 	unit      Unit
@@ -74,6 +76,8 @@ type Engine struct {
 	endFlow   func(*flow.Flow)
 	endUnit   Unit
 	endPkt    decode.Packet
+	ending    *flow.Flow // the flow that end is about
+	busy      bool       // Process is under way
 	now       int64
 	packets   uint64
 	checksums Checksums
@@ -96,11 +100,11 @@ func New(cfg Config, run Runner) (*Engine, error) {
 		depths:    make([]int64, n),
 		logMask:   make([]uint32, n),
 		states:    make([]*State, 1),
-		errors:    make([][errorCount]uint64, n),
 		fileWants: cfg.Files,
 	}
 	for i := range e.flows {
 		e.flows[i], e.txs[i] = make([]uint64, n), make([]uint64, n)
+		e.errors[i], e.appErrors[i] = make([][errorCount]uint64, n), make([]uint64, n)
 	}
 	e.checksums = cfg.Checksums
 	e.recycle = e.putFile
@@ -164,8 +168,11 @@ func (e *Engine) Flows(over int, id app.ProtoID) (flows, txs uint64) {
 	return e.flows[over][id], e.txs[over][id]
 }
 
-// Errors returns how often parsers of a protocol failed, by kind as in ErrorNames.
-func (e *Engine) Errors(id app.ProtoID) [errorCount]uint64 { return e.errors[id] }
+// Errors returns how often parsers of a protocol failed, by transport and by kind as in ErrorNames.
+func (e *Engine) Errors(over int, id app.ProtoID) [errorCount]uint64 { return e.errors[over][id] }
+
+// AppErrors returns how often the policy on errors was applied to a protocol, by transport.
+func (e *Engine) AppErrors(over int, id app.ProtoID) uint64 { return e.appErrors[over][id] }
 
 // Close frees all memory. No Unit may be used afterwards.
 func (e *Engine) Close() {
@@ -243,12 +250,14 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
 	e.now = now
 	e.packets++
+	e.busy = true
 	if e.InnerDropped {
 		e.InnerDropped = false
 		u.Drop(DropPacket, DropInnerPacket)
 	}
 	if p.Has(decode.Invalid) || !p.IsIP() {
 		e.run.Run(u)
+		e.busy = false
 		return u
 	}
 	e.findFlow(u)
@@ -264,6 +273,7 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	}
 	e.run.Run(u)
 	e.done(u)
+	e.busy = false
 	return u
 }
 
@@ -352,9 +362,13 @@ func (e *Engine) flush(u *Unit) {
 	}
 	eof := s.eof
 	s.eof = [2]bool{true, true}
-	for _, d := range [2]flow.Dir{u.Dir, u.Dir.Other()} {
+	first := u.Dir // the other way round from where the data came from: it went up with its ACK, or inline at once
+	if e.cfg.TCP.Inline {
+		first = u.Dir.Other()
+	}
+	for _, d := range [2]flow.Dir{first, first.Other()} {
 		e.tracker.TriggerRaw(f, d)
-		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush)
+		e.runPseudo(&e.pseudo, &e.pseudoPkt, f, s, d, DetectFlush|u.Flags&(NoPacketInspect|NoPayloadInspect))
 	}
 	if change {
 		s.eof = eof
@@ -364,7 +378,8 @@ func (e *Engine) flush(u *Unit) {
 	}
 }
 
-// runPseudo runs a packet without bytes on a flow.
+// runPseudo runs a packet without bytes on a flow. What is not to be inspected any more is in extra: it may have become so with
+// the packet that this one comes before.
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
@@ -373,21 +388,15 @@ func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d 
 	if s != nil && s.Parser != nil {
 		u.App = s
 	}
-	if f.Has(flow.NoPacketInspect) {
-		u.Flags |= NoPacketInspect
-	}
-	if f.Has(flow.NoPayloadInspect) {
-		u.Flags |= NoPayloadInspect
-	}
 	e.run.Run(u)
 	e.done(u)
 }
 
 // pseudoPacket fills p as a packet of f in direction d that was not on the wire.
 func pseudoPacket(p *decode.Packet, f *flow.Flow, d flow.Dir, now int64) {
-	*p = decode.Packet{Time: now, Parent: -1, Depth: f.Depth, Flags: decode.Pseudo, IPVersion: f.IPVersion, Proto: f.Proto, VLAN: f.VLAN,
+	*p = decode.Packet{Time: now, Parent: -1, Depth: f.Depth, Flags: decode.Pseudo, IPVersion: f.IPVersion, Proto: f.Proto, VLAN: f.Tags,
 		Src: f.Src, Dst: f.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort, SrcMAC: f.SrcMAC, DstMAC: f.DstMAC}
-	for _, v := range f.VLAN {
+	for _, v := range f.Tags {
 		if v != 0 {
 			p.VLANCount++
 		}
@@ -455,7 +464,9 @@ func (e *Engine) swap(c *tcp.Context) {
 func (e *Engine) swapped(c *tcp.Context) {
 	f := c.Flow
 	f.Flags |= flow.Reversed
-	f.Generation = 0 // judged anew: groups and address rules were those of the other side
+	if f.Generation != 0 {
+		f.Generation = ^f.Generation // judged anew: groups and variables were those of the other side
+	}
 	if u, ok := c.User.(*Unit); ok && u != nil {
 		u.Dir = c.Dir
 		u.tcp.Dir = c.Dir
@@ -514,6 +525,7 @@ func (e *Engine) Shutdown() {
 
 // end runs the pseudo packets that end a flow, writes its record and frees it.
 func (e *Engine) end(f *flow.Flow) {
+	e.ending = f
 	var s *State
 	if f.AppState != 0 {
 		s = e.states[f.AppState]
@@ -541,6 +553,7 @@ func (e *Engine) end(f *flow.Flow) {
 	}
 	e.run.FlowFree(f)
 	e.table.Free(f)
+	e.ending = nil
 }
 
 // finish hands the rest of both directions up with EOF, and has it judged and logged.
@@ -583,32 +596,54 @@ func (e *Engine) finish(f *flow.Flow) {
 	}
 }
 
-// Quarantine takes a flow out of inspection after a bug was caught in it; its application state is dropped unseen.
-func (e *Engine) Quarantine(u *Unit) {
+// Quarantine takes the flow under way out of inspection after a bug was caught in it; its application state is dropped unseen.
+// The policy for errors of the application layer is applied to it. A flow that was ending is freed.
+func (e *Engine) Quarantine() {
 	e.Count[CountPanics]++
 	e.layer = layer{e: e}
-	e.flushChange, e.flushInspect = false, false
+	e.flushChange, e.flushInspect, e.InnerDropped = false, false, false
+	if f := e.ending; f != nil {
+		e.ending = nil
+		e.cordon(f)
+		f.Detect = 0 // what detection keeps of it may be in any state too
+		if f.TCP != 0 {
+			e.tracker.Free(f)
+		}
+		e.table.Free(f)
+		return
+	}
+	u := e.Current()
+	e.busy = false
 	if u == nil || u.Flow == nil {
 		return
 	}
-	f := u.Flow
+	e.cordon(u.Flow)
+	if u.Flow.TCP != 0 {
+		e.tracker.DisableApp(u.Flow)
+	}
+	e.apply(u, e.cfg.AppErrorPolicy, DropAppError, TargetAppError)
+}
+
+// cordon lets go of the flow's application state.
+func (e *Engine) cordon(f *flow.Flow) {
 	f.Flags |= flow.Quarantined | flow.NoPacketInspect | flow.NoPayloadInspect | flow.AppFailed
 	if f.AppState != 0 {
 		// The parser may be in any state: it is left to the garbage collector, not reused.
-		s := e.states[f.AppState]
-		i := s.index
+		i := f.AppState
 		e.states[i] = &State{index: i}
 		e.free = append(e.free, i)
 		f.AppState = 0
 	}
 	f.App, f.AppDir = flow.ProtoFailed, [2]flow.ProtoID{flow.ProtoFailed, flow.ProtoFailed}
-	if f.TCP != 0 {
-		e.tracker.DisableApp(f)
-	}
 }
 
-// Current is the unit under way, for Quarantine after a panic.
-func (e *Engine) Current() *Unit { return &e.unit }
+// Current is the unit that Process is about, for what catches a panic; nil = none.
+func (e *Engine) Current() *Unit {
+	if !e.busy {
+		return nil
+	}
+	return &e.unit
+}
 
 func (e *Engine) session(u *Unit) *tcp.Session {
 	if u.Flow == nil || u.Flow.TCP == 0 {

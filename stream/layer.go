@@ -50,7 +50,11 @@ func (l *layer) Data(c *tcp.Context, d flow.Dir, data []byte, off uint64, eof bo
 	}
 	s.eof[d] = s.eof[d] || eof
 	if s.search.firstSeen == seenNothing && len(data) > 0 {
-		s.search.firstSeen = seenToServer + int8(d)
+		first, ok := l.e.tracker.FirstData(f) // as it came, not as it goes up
+		if !ok {
+			first = d
+		}
+		s.search.firstSeen = seenToServer + int8(first)
 	}
 	switch {
 	case s.change:
@@ -89,8 +93,12 @@ func (l *layer) Gap(c *tcp.Context, d flow.Dir, off uint64, n uint64) bool {
 	}
 	if s.Parser == nil || !s.Proto.GapOK {
 		l.e.Count[CountAppGap]++
-		l.e.errors[s.ID][errorGap]++
-		l.fail(c, s)
+		l.e.errors[over(f)][s.ID][ErrorGap]++
+		if s.Parser == nil {
+			l.fail(c, s)
+		} else {
+			l.parserError(c, s)
+		}
 		return false
 	}
 	for n > 0 && !s.over {
@@ -183,7 +191,6 @@ func (l *layer) redetect(c *tcp.Context, s *State, d flow.Dir, data []byte, off 
 	n.search.patternsDone, n.search.probesDone = [2]bool{}, [2]bool{}
 	n.old = s
 	f.AppState = n.index
-	f.Flags &^= flow.ProtoChange
 	consumed, need := 0, 0
 	if id == 0 {
 		f.App = flow.ProtoUnknown
@@ -192,6 +199,7 @@ func (l *layer) redetect(c *tcp.Context, s *State, d flow.Dir, data []byte, off 
 	} else {
 		consumed, need = l.detect(c, n, d, data, off, eof)
 	}
+	f.Flags &^= flow.ProtoChange // until now, so that the new parser cannot ask for one more change with its first data
 	l.e.freeState(f, s)
 	n.old = nil
 	if expect != 0 && f.App != expect && f.App != flow.ProtoUnknown {
@@ -375,7 +383,7 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 	}
 	f, e := c.Flow, l.e
 	if at := e.cfg.Simulate.AppErrorAt[d]; at > 0 && off >= at-1 {
-		e.errors[s.ID][errorParser]++
+		e.errors[over(f)][s.ID][errorParser]++
 		l.parserError(c, s)
 		return len(data), 0
 	}
@@ -392,9 +400,9 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 
 	if r.Status == app.Failed || r.Consumed < 0 || r.Consumed > len(data) {
 		if r.Status == app.Failed {
-			e.errors[s.ID][errorParser]++
+			e.errors[over(f)][s.ID][errorParser]++
 		} else {
-			e.errors[s.ID][errorInternal]++
+			e.errors[over(f)][s.ID][errorInternal]++
 		}
 		l.parserError(c, s)
 		return len(data), 0
@@ -436,7 +444,7 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 			e.tracker.BypassSession(f)
 		}
 	}
-	if r.Next != 0 || r.NextAny {
+	if (r.Next != 0 || r.NextAny) && !f.Has(flow.ProtoChange) {
 		s.change = true
 		s.search.port = r.NextPort
 		f.AppExpect = r.Next
@@ -451,6 +459,7 @@ func (l *layer) parserError(c *tcp.Context, s *State) {
 	l.fail(c, s)
 	if u, ok := c.User.(*Unit); ok && u != nil {
 		l.e.apply(u, l.e.cfg.AppErrorPolicy, DropAppError, TargetAppError)
+		l.e.appErrors[over(c.Flow)][s.ID]++
 	}
 }
 

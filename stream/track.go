@@ -16,6 +16,7 @@ func (e *Engine) track(u *Unit) {
 		return
 	}
 	u.tcp = tcp.Context{Packet: u.Packet, Flow: u.Flow, Dir: u.Dir, Now: u.Now, User: u}
+	u.tcp.NoRoom = u.Count != 0 && u.Count == e.cfg.Simulate.ReassemblyMemcap
 	o := e.tracker.Packet(&u.tcp)
 	u.Dir = u.tcp.Dir
 	u.added = o.Added
@@ -48,9 +49,7 @@ func (e *Engine) track(u *Unit) {
 	}
 	if o.Bypass {
 		u.Bypassable = true
-		if e.cfg.TCP.Bypass {
-			e.bypassFlow(u.Flow)
-		}
+		e.bypassFlow(u.Flow)
 	}
 	if e.flushChange || e.flushInspect {
 		e.flush(u)
@@ -76,12 +75,8 @@ func (e *Engine) simulated(u *Unit) bool {
 	if u.Count == 0 {
 		return false
 	}
-	switch u.Count {
-	case s.SessionMemcap:
+	if u.Count == s.SessionMemcap {
 		e.apply(u, e.cfg.SessionMemcapPolicy, DropStreamMemcap, TargetSessionMemcap)
-		return true
-	case s.ReassemblyMemcap:
-		e.apply(u, e.cfg.ReassemblyMemcapPolicy, DropStreamReassembly, TargetReassemblyMemcap)
 		return true
 	}
 	return false

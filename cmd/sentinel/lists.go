@@ -21,6 +21,14 @@ func (o *options) report() func(io.Writer) error {
 		}
 	case o.buildInfo:
 		return buildInfo
+	case o.dumpConfig:
+		return func(w io.Writer) error {
+			t, err := o.tree()
+			if err != nil {
+				return err
+			}
+			return t.Dump(w)
+		}
 	case o.listKeywords != "":
 		return o.keywords
 	case o.listProtos:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"sentinel"
 	"sentinel/internal/conf"
 )
 
@@ -51,6 +52,7 @@ type message struct {
 	level  level
 	module string
 	text   string
+	place  string // what the message is about: "file:line"
 }
 
 // engineLog brings the engine's own messages to the console and to the outputs of the section logging. The Logger that the
@@ -63,6 +65,7 @@ type engineLog struct {
 	sinks    []*logSink
 	early    []message // until configure
 	set      bool      // configure was called
+	quiet    bool      // of --quiet: only errors on the console
 	minimum  level     // of -v: no output says less
 	override level     // of SC_LOG_LEVEL
 	told     []string  // errors, so that none is told twice
@@ -80,7 +83,7 @@ type logSink struct {
 	json    bool
 	filter  *regexp.Regexp
 	console bool
-	details io.Writer // of the console: what is less than a notice, which Suricata writes to standard output
+	details io.Writer // of the console: what is no error; as Suricata does, it goes to standard output
 }
 
 // The formats of messages where the configuration has none.
@@ -95,9 +98,9 @@ const maxEarly = 10000
 // maxTold bounds the errors that are remembered.
 const maxTold = 1000
 
-// newLog returns a log to the console.
+// newLog returns a log to the console: errors go to stderr, the rest to stdout, as scripts expect of Suricata.
 func newLog(o *options, stdout, stderr io.Writer) *engineLog {
-	l := &engineLog{stdout: stdout, stderr: stderr}
+	l := &engineLog{stdout: stdout, stderr: stderr, quiet: o.quiet}
 	if o.verbose > 0 {
 		l.minimum = min(levelNotice+level(min(o.verbose, 8)), levelDebug)
 	}
@@ -109,8 +112,11 @@ func newLog(o *options, stdout, stderr io.Writer) *engineLog {
 	return l
 }
 
-// clamp applies -v and SC_LOG_LEVEL to an output's level.
+// clamp applies -v, --quiet and SC_LOG_LEVEL to an output's level.
 func (l *engineLog) clamp(v level, console bool) level {
+	if console && l.quiet {
+		v = min(v, levelError)
+	}
 	v = max(v, l.minimum)
 	switch {
 	case l.override == levelNone:
@@ -276,6 +282,8 @@ func (l *engineLog) Write(p []byte) (int, error) {
 			m.text = text
 		case "module":
 			m.module = text
+		case "place":
+			m.place = text
 		default:
 			rest = append(rest, fmt.Sprintf("%s: %v", k, v))
 		}
@@ -327,10 +335,12 @@ func (l *engineLog) hide(f func()) {
 	l.mu.Unlock()
 }
 
-func (l *engineLog) notice(text string) { l.put(message{time.Now(), levelNotice, "sentinel", text}) }
-func (l *engineLog) error(text string)  { l.put(message{time.Now(), levelError, "sentinel", text}) }
+func (l *engineLog) notice(text string) { l.say(levelNotice, "sentinel", text) }
+func (l *engineLog) error(text string)  { l.say(levelError, "sentinel", text) }
 
-func (l *engineLog) say(v level, module, text string) { l.put(message{time.Now(), v, module, text}) }
+func (l *engineLog) say(v level, module, text string) {
+	l.put(message{at: time.Now(), level: v, module: module, text: text})
+}
 
 // wasTold reports whether an error was told already, alone or as a part of another message.
 func (l *engineLog) wasTold(text string) bool {
@@ -341,10 +351,17 @@ func (l *engineLog) wasTold(text string) bool {
 
 // fatal tells an error, a line for each of the errors that it joins but those that were told, and returns the exit status.
 func (l *engineLog) fatal(err error) int {
-	lines := strings.Split(err.Error(), "\n")
+	text := err.Error()
+	var refused *sentinel.RulesError
+	if errors.As(err, &refused) { // each was told when it was found
+		text = strings.ReplaceAll(text, refused.Error(), "Loading signatures failed.")
+	}
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		longer := func(other string) bool { return len(other) > len(line) && strings.Contains(other, line) }
-		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(line) {
+		// What is in brackets at the end is detail: how many lines were lost.
+		core, _, _ := strings.Cut(line, " (")
+		if line == "" || slices.Contains(lines[:i], line) || slices.ContainsFunc(lines, longer) || l.wasTold(core) {
 			continue
 		}
 		l.error(line)
@@ -368,7 +385,7 @@ func (s *logSink) put(m message) {
 	}
 	// There is nowhere to tell that a message cannot be written.
 	w := s.w
-	if s.details != nil && m.level > levelNotice {
+	if s.details != nil && m.level > levelError {
 		w = s.details
 	}
 	_, _ = w.Write(append(line, '\n'))
@@ -381,12 +398,20 @@ func (m *message) json() []byte {
 		Thread  string `json:"thread_name"`
 		Module  string `json:"module"`
 	}
+	type own struct { // what Suricata does not have
+		Place string `json:"place"`
+	}
+	var about *own
+	if m.place != "" {
+		about = &own{m.place}
+	}
 	b, err := json.Marshal(struct {
 		Timestamp string `json:"timestamp"`
 		Level     string `json:"log_level"`
 		Type      string `json:"event_type"`
 		Engine    engine `json:"engine"`
-	}{m.at.Format("2006-01-02T15:04:05.000000-0700"), m.level.String(), "engine", engine{m.text, "Sentinel-Main", m.module}})
+		Own       *own   `json:"sentinel,omitempty"`
+	}{m.at.Format("2006-01-02T15:04:05.000000-0700"), m.level.String(), "engine", engine{m.text, "Sentinel-Main", m.module}, about})
 	if err != nil {
 		return nil
 	}
@@ -419,6 +444,9 @@ func (m *message) line(format string) []byte {
 			b = append(b, m.module...)
 		case 'M':
 			b = append(b, strings.ReplaceAll(m.text, "\n", "\\n")...)
+			if m.place != "" {
+				b = append(append(append(b, " ("...), m.place...), ')')
+			}
 		case 'f', 'l', 'n': // where in the source; not kept
 		default:
 			b = append(b, '%', format[i])

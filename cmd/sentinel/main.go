@@ -70,7 +70,14 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	// What is wrong with the configuration is the engine's to tell.
 	if tree, err := o.tree(); err == nil {
-		opt.IPS = opt.IPS || o.inline(tree)
+		if o.inline(tree) {
+			opt.IPS = true
+			// The directions of a flow come in on two interfaces: they must be one flow, and of one worker.
+			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")
+			if opt.RunMode == "" || opt.RunMode == "workers" {
+				opt.RunMode = "autofp"
+			}
+		}
 		if err := o.openLog(log, tree); err != nil {
 			return log.fatal(err)
 		}
@@ -80,8 +87,12 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		return log.fatal(err)
 	}
 	e.ReportLoaded()
-	if o.dumpConfig {
-		return finish(errors.Join(toStdout(e.Config().Dump(stdout)), e.Close()), stderr)
+	if o.analysis {
+		log.say(levelWarning, "sentinel", "the reports of --engine-analysis are not written yet: the rules were checked only")
+		if err := e.Close(); err != nil {
+			return log.fatal(err)
+		}
+		return 0
 	}
 	if o.test {
 		if err := e.Close(); err != nil {
@@ -103,7 +114,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	err = e.Run(ctx, sources...)
 	progress.stop()
 	if o.strict && (errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt)) {
-		// Only errors at start are to be fatal then; Suricata's test suite runs captures that are cut short in this way.
+		// Those who ask for errors at start to be fatal get the reference's word on the others: what came before the damage counts.
 		log.say(levelWarning, "pcap", err.Error())
 		err = nil
 	}

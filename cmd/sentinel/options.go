@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -26,10 +28,12 @@ type options struct {
 	include, set                []string
 	runmode, dataDir            string
 	afpacket                    string
+	interfaces                  []string // of -i
 	keywordsFatal               string
 	listKeywords                string
 	verbose                     int
-	test, version, quiet        bool
+	test, analysis              bool
+	version, quiet              bool
 	noDetection, strict         bool
 	ips, noRandom               bool
 	recursive, continuous       bool
@@ -47,7 +51,7 @@ type options struct {
 }
 
 // selectFirst is the value of a capture option without an argument: the interfaces of the configuration.
-const selectFirst = "\x00config"
+const selectFirst = "*"
 
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
@@ -62,9 +66,11 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVarP(&o.logDir, "log-dir", "l", "", "write logs into this `FOLDER`")
 	f.StringVarP(&o.checksums, "checksums", "k", "", "verify checksums: all, none or auto (`MODE`)")
 	f.BoolVarP(&o.test, "test", "T", false, "test configuration and rules, then exit")
+	f.BoolVar(&o.analysis, "engine-analysis", false, "check the rules, then exit")
+	f.MarkHidden("engine-analysis") // until its reports are written
 	f.CountVarP(&o.verbose, "verbose", "v", "say more; -vv and -vvv still more")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
-	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary, only errors")
 	f.StringArrayVar(&o.set, "set", nil, "set a configuration value, as in `KEY=VALUE`; repeatable")
 	f.StringArrayVar(&o.include, "include", nil, "read this configuration `FILE` too; repeatable")
 	f.StringVar(&o.runmode, "runmode", "", "single, autofp or workers (`MODE`)")
@@ -77,6 +83,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.afpacket, "af-packet", "", "capture from this `INTERFACE` through AF_PACKET, from those of the configuration without")
 	f.Lookup("af-packet").NoOptDefVal = selectFirst
 	f.BoolVar(&o.pcapDelete, "pcap-file-delete", false, "with -r: delete each capture file once it was read")
+	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "the same as --af-packet=`INTERFACE`; repeatable")
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
@@ -108,6 +115,12 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	default:
 		return o, fmt.Errorf("-k %s: use all, none or auto", o.checksums)
 	}
+	if len(o.interfaces) > 0 {
+		if o.afpacket != "" {
+			return o, errors.New("-i and --af-packet exclude each other")
+		}
+		o.afpacket = o.interfaces[0]
+	}
 	if o.rulesOnly != "" && o.rulesToo != "" {
 		return o, errors.New("-s and -S exclude each other")
 	}
@@ -122,14 +135,20 @@ func usage(w io.Writer, o *options) error {
   sentinel -T -c suricata.yaml                    test configuration and rules
 
 Options:
-%s`, sentinel.Version, o.flags.FlagUsagesWrapped(110))
+%s`, sentinel.Version, optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
+		m := optional.FindStringSubmatch(s)
+		return fmt.Sprintf("%-*s", len(s), "[="+m[1]+"]")
+	}))
 	return err
 }
+
+// optional is how pflag writes the value of an option that can do without.
+var optional = regexp.MustCompile(` ([A-Z]+)\[="[^"]*"\]`)
 
 // library turns the command line into the library's options.
 func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	opt := sentinel.Options{
-		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict,
+		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test,
 		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
@@ -189,7 +208,7 @@ func (o *options) inline(t *conf.Tree) bool {
 	}
 	for _, n := range t.Get("af-packet").Children() {
 		name := n.Get("interface").Str("")
-		if (o.afpacket == selectFirst || name == o.afpacket || name == "default") && n.Get("copy-mode").Str("") == "ips" {
+		if (o.afpacket == selectFirst || name == o.afpacket || slices.Contains(o.interfaces, name) || name == "default") && n.Get("copy-mode").Str("") == "ips" {
 			return true
 		}
 	}
@@ -220,9 +239,12 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 }
 
 func (o *options) openAFPacket(e *sentinel.Engine, filter *captureFilter) ([]capture.Source, error) {
-	names, err := e.Interfaces("af-packet", o.afpacket, selectFirst)
-	if err != nil {
-		return nil, err
+	names := o.interfaces
+	if len(names) == 0 {
+		var err error
+		if names, err = e.Interfaces("af-packet", o.afpacket, selectFirst); err != nil {
+			return nil, err
+		}
 	}
 	prog, err := filter.kernel()
 	if err != nil {

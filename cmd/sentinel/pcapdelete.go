@@ -40,7 +40,7 @@ func (d *deleter) done(name string) {
 
 // finish is told how the run went.
 func (d *deleter) finish(sum *sentinel.Summary) {
-	if sum.Alerts > 0 {
+	if len(sum.Rules) > 0 {
 		return
 	}
 	for _, name := range d.names {

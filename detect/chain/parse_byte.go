@@ -202,7 +202,7 @@ func ParseByteJump(value string) (*ByteJump, error) {
 				return nil, err
 			}
 			if j.Bitmask == 0 {
-				return nil, errors.New("the bitmask is zero")
+				return nil, errors.New("Invalid bitmask value: 0")
 			}
 		default:
 			endian = endian || name == "big" || name == "little"

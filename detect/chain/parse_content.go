@@ -33,7 +33,7 @@ func ParseBytes(s string) ([]byte, error) {
 		switch {
 		case c == '|':
 			if half >= 0 {
-				return nil, fmt.Errorf("incomplete hex code in %q", s)
+				return nil, fmt.Errorf("Incomplete hex code in content - %s. Invalidating signature.", s)
 			}
 			hex = !hex
 		case c == '\\' && !escape:
@@ -47,22 +47,22 @@ func ParseBytes(s string) ([]byte, error) {
 				out = append(out, byte(half<<4|d))
 				half = -1
 			case c != ' ' && c != ',':
-				return nil, fmt.Errorf("invalid hex code %q in %q", string(rune(c)), s)
+				return nil, fmt.Errorf("Invalid hex code in content - %s, hex %s. Invalidating signature.", s, string(rune(c)))
 			}
 		case escape:
 			if c != ':' && c != ';' && c != '\\' && c != '"' {
-				return nil, fmt.Errorf("a backslash has to be escaped in %q", s)
+				return nil, errors.New("'\\' has to be escaped")
 			}
 			out = append(out, c)
 			escape = false
 		case c == '"':
-			return nil, fmt.Errorf("a double quote has to be escaped in %q", s)
+			return nil, errors.New("Invalid unescaped double quote within content section.")
 		default:
 			out = append(out, c)
 		}
 	}
 	if hex {
-		return nil, fmt.Errorf("a bar is missing in %q", s)
+		return nil, fmt.Errorf("Invalid hex code assembly in content - %s.  Invalidating signature.", s)
 	}
 	if len(out) == 0 {
 		return nil, errors.New("the content is empty")

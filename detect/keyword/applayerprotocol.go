@@ -71,7 +71,7 @@ func appLayerProtocol() detect.Keyword {
 					}
 				}
 				if n == 0 {
-					return problem("exact is not supported with the generic protocol \"" + t + "\"")
+					return problem("app-layer-protocol keyword: '" + t + "' with 'exact' never matches (flows are classified as http1/http2); use http1 or http2")
 				}
 			}
 		}

@@ -52,9 +52,13 @@ func elem(parse func(b *detect.Builder, v string) (chain.Elem, error)) func(*det
 
 // known checks that the variables a condition uses were set before it.
 func known(b *detect.Builder, e chain.Elem) error {
+	has := b.HasVariable
+	if b.Sticky() {
+		has = b.HasBufferVariable
+	}
 	check := func(text string, nums ...chain.Num) error {
 		for _, n := range nums {
-			if !b.HasVariable(n.Var) {
+			if !has(n.Var) {
 				return problem(text + n.Var)
 			}
 		}
@@ -66,9 +70,10 @@ func known(b *detect.Builder, e chain.Elem) error {
 	case *chain.ByteJump:
 		return check("Unknown byte_extract var seen in byte_jump - ", x.Bytes, x.Offset)
 	case *chain.IsDataAt:
+		has = b.HasVariable
 		return check("Unknown byte_extract var seen in isdataat - ", x.At)
 	case *chain.ByteMath:
-		if x.Relative && !b.Sticky() && !b.AnyMatch() {
+		if x.Relative && b.Sticky() && !b.AnyMatch() {
 			return problem("relative specified without previous pattern match")
 		}
 		if err := check("unknown byte_ keyword var seen in byte_math - ", x.Bytes, x.Value); err != nil {
@@ -301,6 +306,9 @@ func fastPattern(b *detect.Builder, v string) error {
 	c := b.Last()
 	if c == nil {
 		return problem("fast_pattern found inside the rule, without a content context. Please use a content based keyword before using fast_pattern")
+	}
+	if b.AfterBase64() {
+		return problem("fast_pattern cannot be used with base64_data")
 	}
 	bound := c.HasDistance || c.HasWithin || c.HasOffset || c.HasDepth || c.StartsWith
 	if c.Negated && bound {

@@ -28,6 +28,13 @@ func eventSetup(word, prefix string) func(*detect.Builder, string) error {
 		if !ok {
 			return problem("unknown decode event \"" + name + "\"")
 		}
+		if name == "decoder.udp.hlen_invalid" { // no packet has it any more
+			text := word + " keyword no longer supports event \"" + name + "\""
+			if b.Config().StrictRuleKeywords {
+				return problem(text)
+			}
+			b.Warn("", text)
+		}
 		b.Match(word, eventMatch{e}, detect.NeedEvents)
 		return nil
 	}

@@ -95,7 +95,7 @@ func conflict(b *detect.Builder, m flowbit) error {
 			if p.fatal {
 				return problem("invalid flowbit command combination in the same signature: isset and isnotset")
 			}
-			b.Warn("flowbits", "inconsequential flowbit command combination in the same signature: "+bitNames[p.a]+" and "+bitNames[p.b])
+			b.Warn("flowbits", "inconsequential flowbit command combination in the same signature: "+bitNames[o.cmd]+" and "+bitNames[m.cmd])
 			return nil
 		}
 	}

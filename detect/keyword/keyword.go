@@ -12,7 +12,7 @@ func All() []detect.Keyword {
 			dsize(), TTL(), urilen(), bsize(), absent(),
 			appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
 			base64Decode(), base64Data(), configKeyword(),
-			threshold(), detectionFilter(), streamSize(), tag(), bypass(),
+			threshold(), detectionFilter(), ipRep(), datasetKeyword(), datarep(), streamSize(), tag(), bypass(),
 			uricontent(), pktData(), rawbytes(), replace(),
 		},
 		header(),

@@ -103,6 +103,7 @@ func reference(b *detect.Builder, v string) error {
 		if b.Config().StrictRuleKeywords {
 			return problem("unknown reference key \"" + key + "\"")
 		}
+		b.Warn("reference", "unknown reference key \""+key+"\"")
 	}
 	b.Meta().References = append(b.Meta().References, detect.Reference{Key: strings.ToLower(key), URL: url + text})
 	return nil

@@ -13,6 +13,13 @@ var pcreBuffers = map[byte]string{
 	'V': "http.user_agent", 'W': "http.host", 'Z': "http.host.raw",
 }
 
+// described are those buffers as messages name them.
+var described = map[byte]string{
+	'U': "http request uri", 'I': "raw http uri", 'P': "http request body", 'Q': "data from tracked files", 'H': "http headers",
+	'D': "raw http headers", 'M': "http request method", 'C': "http cookie header", 'S': "http response status code",
+	'Y': "http response status message", 'V': "http user agent", 'W': "http host", 'Z': "raw http host header",
+}
+
 func pcreKeyword(b *detect.Builder, v string) error {
 	s, err := pcre.ParseSuricata(v)
 	if err != nil {
@@ -36,7 +43,7 @@ func pcreKeyword(b *detect.Builder, v string) error {
 	}
 	if b.Sticky() {
 		if want := pcreBuffers[s.Buffer]; !b.Selected(want) && !(s.Buffer == 'Q' && b.Selected("http.response_body")) {
-			return problem("Expression seen with a sticky buffer still set; either (1) reset sticky buffer with pkt_data or (2) use a sticky buffer providing \"" + want + "\".")
+			return problem("Expression seen with a sticky buffer still set; either (1) reset sticky buffer with pkt_data or (2) use a sticky buffer providing \"" + described[s.Buffer] + "\".")
 		}
 		return b.Elem(e)
 	}

@@ -12,7 +12,7 @@ var version = [3]int{9, 0, 0}
 
 // requires skips the rule when the engine is not what it asks for: "version >= 8.0.0 < 9 | >= 9.1, feature geoip, keyword x".
 func requires(b *detect.Builder, v string) error {
-	seenFeature, seenVersion := false, false
+	seenVersion := false
 	for _, part := range strings.Split(v, ",") {
 		word, rest, _ := strings.Cut(strings.TrimSpace(part), " ")
 		rest = strings.TrimSpace(rest)
@@ -27,25 +27,23 @@ func requires(b *detect.Builder, v string) error {
 				return err
 			}
 			if !ok {
-				return detect.ErrSkip
+				return b.Skip("the rule is for another version: " + rest)
 			}
 		case "feature":
-			seenFeature = true
 			if !b.Config().Features[rest] {
-				return detect.ErrSkip
+				return b.Skip("missing a required feature: feature " + rest)
 			}
 		case "keyword":
 			if !b.Knows(rest) {
-				return detect.ErrSkip
+				return b.Skip("missing a required keyword: keyword " + rest)
 			}
 		case "":
 			return problem("Failed to parse option")
 		default:
 			// What is not known cannot be met.
-			return detect.ErrSkip
+			return b.Skip("unknown requirement: " + word)
 		}
 	}
-	_ = seenFeature
 	return nil
 }
 

@@ -16,6 +16,9 @@ func subslice() Keyword {
 		if n := len(parts); n > 1 && strings.EqualFold(parts[n-1], "truncate") {
 			truncate, parts = true, parts[:n-1]
 		}
+		if len(parts) == 3 && parts[2] != "" && !truncate {
+			return Transform{}, invalid("Invalid subslice options; " + parts[2] + " not recognized")
+		}
 		if len(parts) > 2 {
 			return Transform{}, invalid("Invalid subslice options; use: 'offset' or 'offset, nbytes' or 'offset, truncate' or 'offset, nbytes, truncate'")
 		}

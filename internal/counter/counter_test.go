@@ -195,3 +195,29 @@ func BenchmarkInc(b *testing.B) {
 		s.Inc(id)
 	}
 }
+
+func TestRetire(t *testing.T) {
+	r := NewRegistry()
+	sum, level, most, mid := r.Register("sum", Sum), r.Register("level", Gauge), r.Register("most", Max), r.Register("mid", Average)
+	var s Snapshot
+	for run := range 2 {
+		set := r.NewSet("W#01")
+		set.Add(sum, 5)
+		set.Put(level, 7)
+		set.Max(most, uint64(9-run))
+		set.Observe(mid, uint64(10+10*run))
+		r.Snapshot(&s)
+		if len(s.Threads) != 1 || s.Threads[0].Values[0] != 5 || s.Threads[0].Previous[0] != 0 {
+			t.Errorf("run %d: threads %+v", run, s.Threads)
+		}
+		if run == 0 {
+			r.Retire(set)
+			r.Retire(set) // once only
+		}
+	}
+	for name, want := range map[string]uint64{"sum": 10, "level": 7, "most": 9, "mid": 15} {
+		if got, _ := s.Get(name); got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package counter
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -39,6 +40,7 @@ type Registry struct {
 	groups map[string]bool // prefixes of names, which cannot be names themselves
 	slots  uint32          // used so far; slot 0 is the void
 	sets   []*Set
+	past   []uint64 // totals of retired sets, by slot
 }
 
 // NewRegistry returns an empty registry.
@@ -121,6 +123,39 @@ func (r *Registry) NewSet(thread string, prefixes ...string) *Set {
 	s := &Set{thread: thread, prefixes: prefixes, values: make([]uint64, r.slots+spare)}
 	r.sets = append(r.sets, s)
 	return s
+}
+
+// Retire forgets a set whose goroutine has ended. What it counted stays in the totals, but for its levels.
+func (r *Registry) Retire(s *Set) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.sets, s)
+	if i < 0 {
+		return
+	}
+	r.sets = slices.Delete(r.sets, i, i+1)
+	r.past = append(r.past, make([]uint64, max(0, int(r.slots)-len(r.past)))...)
+	for i := range r.all {
+		e := &r.all[i]
+		switch {
+		case e.slot == 0 || !s.shows(e.name) || int(e.slot) >= len(s.values):
+		case e.kind == Max:
+			r.past[e.slot] = max(r.past[e.slot], s.values[e.slot])
+		case e.kind == Sum:
+			r.past[e.slot] += s.values[e.slot]
+		case e.kind == Average:
+			r.past[e.slot] += s.values[e.slot]
+			r.past[e.slot+1] += s.values[e.slot+1]
+		}
+	}
+}
+
+// before returns what retired sets have counted.
+func (r *Registry) before(slot uint32) uint64 {
+	if int(slot) < len(r.past) {
+		return r.past[slot]
+	}
+	return 0
 }
 
 // shows reports whether readers see a counter of this name from the set.

@@ -21,6 +21,8 @@ type Thread struct {
 	Values   []uint64 // by index in Snapshot.Names
 	Previous []uint64 // at the reading before, or 0
 	Has      []bool   // whether the thread counts this at all
+
+	set *Set
 }
 
 // Snapshot reads all counters into dst. The values of a worker are as recent as the memory system makes
@@ -36,8 +38,14 @@ func (r *Registry) Snapshot(dst *Snapshot) {
 		}
 		dst.tree = grow(dst.Names)
 	}
-	for len(dst.Threads) < len(r.sets) {
-		dst.Threads = append(dst.Threads, Thread{Name: r.sets[len(dst.Threads)].thread})
+	dst.Threads = dst.Threads[:min(len(dst.Threads), len(r.sets))]
+	for i, s := range r.sets {
+		if i == len(dst.Threads) {
+			dst.Threads = append(dst.Threads, Thread{set: s})
+		} else if dst.Threads[i].set != s { // another was retired
+			dst.Threads[i] = Thread{set: s}
+		}
+		dst.Threads[i].Name = s.thread
 	}
 	dst.Total.Name = "Total"
 	dst.Total.next(n)
@@ -53,7 +61,10 @@ func (r *Registry) Snapshot(dst *Snapshot) {
 			}
 			continue
 		}
-		var total, number uint64
+		total, number := r.before(e.slot), uint64(0)
+		if e.kind == Average && e.slot != 0 {
+			number = r.before(e.slot + 1)
+		}
 		for k, s := range r.sets {
 			t := &dst.Threads[k]
 			if e.slot == 0 || !s.shows(e.name) {

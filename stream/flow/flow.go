@@ -146,7 +146,9 @@ type Flow struct {
 	SrcMAC, DstMAC [6]byte // of the first packet in client direction
 	Parent         uint64  // flow_id of the flow that created it (expectations, tunnels); 0 = none
 
-	_ [2]uint64 // a record is four cache lines
+	Tags [decode.MaxVLAN]uint16 // VLAN ids of the first packet, also where they do not tell flows apart
+
+	_ [10]byte // a record is four cache lines
 }
 
 // linkage is the hash chain and the time-out list: the table's own.

@@ -212,6 +212,7 @@ func (t *Table) make(p *decode.Packet, k *Key, h uint32, now int64) *Flow {
 	f.Start, f.Last = now, now
 	f.TTL[ToServer].Min, f.TTL[ToServer].Max = p.TTL, p.TTL
 	f.SrcMAC, f.DstMAC = p.SrcMAC, p.DstMAC
+	f.Tags = p.VLAN
 	f.link.inUse = true
 	r := t.row(h)
 	f.link.chainNext = *r

@@ -25,6 +25,7 @@ type Context struct {
 	Flow   *flow.Flow
 	Dir    flow.Dir // of the packet; data of the other direction may be handed up, as an ACK releases it
 	End    bool     // the packet ends the flow: data that was not acknowledged goes up, too
+	NoRoom bool     // pretend that there is no memory for the payload
 	Now    int64
 	User   any // the stream engine's own
 }

@@ -52,6 +52,9 @@ func (x *step) keep(s *Stream, d flow.Dir) bool {
 	if ssn.firstData == 0 {
 		ssn.firstData = 1 + uint8(x.u.Dir)
 	}
+	if x.u.NoRoom {
+		return false
+	}
 	x.policy(s)
 	if ssn.Flags&AppDisabled != 0 && s.Flags&newRawDisabled != 0 {
 		return true

@@ -233,7 +233,7 @@ func checkHost(b []byte, nocase bool) error {
 	}
 	for _, c := range b {
 		if c >= 'A' && c <= 'Z' {
-			return errors.New("http.host is lower case: a pattern with a capital letter can never match")
+			return errors.New("A pattern with uppercase characters detected for http.host. The hostname buffer is normalized to lowercase, please specify a lowercase pattern.")
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package http1
 import (
 	"sentinel/stream/app"
 	"sentinel/stream/app/internal/httprange"
+	"sentinel/stream/flow"
 )
 
 // outcome is what a step of the state machine says.
@@ -103,6 +104,7 @@ type Parser struct {
 	side      app.Dir // whose state machine runs
 	mute      bool    // the connection is over: what is left over at its end is no event
 	host      app.Host
+	changing  bool // this protocol came by a change that is not over: there is not another one
 	now       int64
 	key       []byte // scratch
 	result    app.Result
@@ -191,6 +193,7 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 		p.cfg = p.kit.configs.of(in.Flow)
 	}
 	p.host, p.now = in.Host, in.Time
+	p.changing = in.Flow != nil && in.Flow.Has(flow.ProtoChange)
 	p.result, p.change = app.Result{Consumed: len(in.Data)}, false
 	h := &p.half[in.Dir]
 	h.data, h.pos, h.gap, h.raw, h.base = in.Data, 0, 0, 0, in.Offset

@@ -79,7 +79,25 @@ func (p *Parser) upgrade(h *half) {
 	default:
 		return
 	}
+	if p.changing {
+		p.host.Event(evFailedProtocolChange)
+		p.result.Next = 0
+		return
+	}
 	p.change = true
+	p.result.Consumed = h.pos
+	if t.port > 0 {
+		p.result.NextPort = uint16(t.port)
+	}
+}
+
+// tunnel hands the connection over to whatever comes after a CONNECT.
+func (p *Parser) tunnel(h *half, t *Tx) {
+	if p.changing {
+		t.Events.Set(evFailedProtocolChange)
+		return
+	}
+	p.result.NextAny, p.change = true, true
 	p.result.Consumed = h.pos
 	if t.port > 0 {
 		p.result.NextPort = uint16(t.port)
@@ -525,11 +543,7 @@ func (p *Parser) responseComplete(h *half, t *Tx) outcome {
 		p.closeBody(t, app.ToClient)
 		p.result.Flags |= app.TriggerRaw
 		if t.methodKind == methodConnect && t.statusIn(200, 299) && p.responses == 1 {
-			p.result.NextAny, p.change = true, true
-			p.result.Consumed = h.pos
-			if t.port > 0 {
-				p.result.NextPort = uint16(t.port)
-			}
+			p.tunnel(h, t)
 		}
 		p.record(app.ToClient, true)
 	}
