@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sentinel/detect"
+	"sentinel/rules"
 )
 
 // Summary is what a run has seen, for people.
@@ -96,7 +97,9 @@ type tally map[*detect.Meta]uint64
 // add counts alerts.
 func (t tally) add(alerts []detect.Alert) {
 	for i := range alerts {
-		t[alerts[i].Rule]++
+		if alerts[i].Rule.Action != rules.Pass {
+			t[alerts[i].Rule]++
+		}
 	}
 }
 

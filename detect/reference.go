@@ -33,11 +33,10 @@ func ParseReferences(in io.Reader, file string) (*References, []error) {
 	var errs []error
 	lines(in, func(n int, line string) {
 		rest, ok := configLine(line, "reference")
-		key, url, ok2 := strings.Cut(rest, " ")
-		if !ok2 {
-			key, url, ok2 = strings.Cut(rest, "\t")
+		key, url, ok2 := rest, "", false
+		if i := strings.IndexAny(rest, " \t"); i >= 0 {
+			key, url, ok2 = rest[:i], strings.TrimSpace(rest[i:]), true
 		}
-		url = strings.TrimSpace(url)
 		if !ok || !ok2 || url == "" || !isClassName(key) {
 			errs = append(errs, lineError(file, n, "Invalid Reference Config in reference.config file: \""+line+"\""))
 			return

@@ -101,7 +101,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		log.notice("Configuration provided was successfully loaded. Exiting.")
 		return 0
 	}
-	sources, err := o.open(e)
+	del := newDeleter(o, e.Config().Root(), e.Warn)
+	sources, err := o.open(e, del)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
@@ -121,7 +122,9 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		err = errors.Join(err, s.Close())
 	}
 	sum := e.Summary()
-	err = errors.Join(err, e.Close())
+	if err = errors.Join(err, e.Close()); err == nil {
+		del.finish(&sum)
+	}
 	if !o.quiet {
 		if werr := printSummary(stdout, sum, e.Config().Root()); werr != nil {
 			err = errors.Join(err, toStdout(werr))

@@ -25,7 +25,6 @@ var notYet = []struct {
 	{name: "pcap", value: '?', instead: "use --af-packet"},
 	{name: "queue", short: "q", value: '=', instead: "NFQUEUE is not supported yet"},
 	{name: "ipfw", short: "d", value: '='},
-	{name: "pcap-file-delete"},
 	{name: "pcap-file-buffer-size", value: '='},
 	{name: "plugin", value: '='},
 	{name: "capture-plugin", value: '='},

@@ -37,6 +37,7 @@ type options struct {
 	noDetection, strict         bool
 	ips, noRandom               bool
 	recursive, continuous       bool
+	pcapDelete                  bool
 	dumpConfig, buildInfo       bool
 	listProtos, listHooks       bool
 	listRunmodes                bool
@@ -81,6 +82,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.ips, "simulate-ips", false, "judge as if inline")
 	f.StringVar(&o.afpacket, "af-packet", "", "capture from this `INTERFACE` through AF_PACKET, from those of the configuration without")
 	f.Lookup("af-packet").NoOptDefVal = selectFirst
+	f.BoolVar(&o.pcapDelete, "pcap-file-delete", false, "with -r: delete each capture file once it was read")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "the same as --af-packet=`INTERFACE`; repeatable")
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
@@ -214,7 +216,7 @@ func (o *options) inline(t *conf.Tree) bool {
 }
 
 // open opens what the command line says to read from.
-func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
+func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, error) {
 	filter, err := o.bpf(e)
 	if err != nil {
 		return nil, err
@@ -224,7 +226,8 @@ func (o *options) open(e *sentinel.Engine) ([]capture.Source, error) {
 		return nil, errors.New("-r and --af-packet exclude each other")
 	case o.pcap != "":
 		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(e.Warn), Continuous: o.continuous,
-			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) }})
+			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) },
+			Done: del.done})
 		if err != nil {
 			return nil, err
 		}
