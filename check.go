@@ -24,7 +24,7 @@ var doneKeys = []string{
 	"outputs.fast.enabled", "outputs.fast.filename", "outputs.fast.append", "outputs.fast.filetype",
 	"outputs.stats",
 	"reputation-categories-file", "reputation-files", "default-reputation-path",
-	"datasets", "default-data-dir",
+	"datasets",
 	"outputs.eve-log.enabled", "outputs.eve-log.filetype", "outputs.eve-log.filename", "outputs.eve-log.append",
 	"outputs.eve-log.filemode", "outputs.eve-log.rotate-interval", "outputs.eve-log.threaded", "outputs.eve-log.prefix",
 	"outputs.eve-log.type", "outputs.eve-log.identity", "outputs.eve-log.facility", "outputs.eve-log.level",
@@ -141,6 +141,7 @@ func (e *Engine) checkKeys() {
 		}
 		e.log.Warn().Str("module", "conf").Msg(u.String())
 	}
+	e.checkTransports()
 	notYet = dropOff(e.tree, notYet)
 	if len(notYet) == 0 {
 		return
@@ -152,6 +153,27 @@ func (e *Engine) checkKeys() {
 	say.Str("module", "conf").Msg(conf.Summary(notYet))
 	for _, k := range notYet {
 		e.log.Debug().Str("module", "conf").Str("level", "config").Msg(fmt.Sprintf("%s:%d: %s has no effect yet", k.File, k.Line, k.Path))
+	}
+}
+
+// checkTransports warns of protocols that are switched on as a whole and off for a transport, or the other way round.
+func (e *Engine) checkTransports() {
+	on := func(n *conf.Node) bool { return n.IsTrue() || strings.EqualFold(n.Str(""), "detection-only") }
+	word := map[bool]string{true: "TRUE", false: "FALSE"}
+	for _, p := range all.Protocols() {
+		name := p.Name
+		if p.Section != "" {
+			name = p.Section
+		}
+		whole := e.tree.Get("app-layer.protocols." + name + ".enabled")
+		for _, transport := range []string{"tcp", "udp"} {
+			part := e.tree.Get("app-layer.protocols." + name + "." + transport + ".enabled")
+			if whole.Exists() && part.Exists() && on(whole) != on(part) {
+				e.log.Warn().Str("module", "app-layer-detect-proto").Msgf(
+					"Inconsistent global (%s) and respective ipproto (%s) settings found for alproto %s and ipproto %s",
+					word[on(whole)], word[on(part)], name, transport)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package sentinel
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -242,7 +243,47 @@ func TestSourceFails(t *testing.T) {
 	}
 }
 
-// file plays one of our captures, and returns what the engine told.
+// Of a network, what has arrived when the run is to end is judged still; of a file no more is read.
+func TestEndOfRun(t *testing.T) {
+	for _, m := range modes {
+		for _, live := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s live %v", m.name, live), func(t *testing.T) {
+				w := &watch{t: t}
+				e := w.engine(Options{RunMode: m.mode, Workers: m.workers, Rules: `alert udp any any -> any any (msg:"x"; content:"x"; sid:1;)`})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var script []sim.Step
+				for i := range 3 {
+					script = append(script, sim.Packet(datagramFrame(t, "10.0.0.1", 1000+i, "10.0.0.2", 2000, "x"), at(i)), sim.Idle(10*time.Millisecond))
+					if i == 0 {
+						script = append(script, sim.Do(cancel), sim.Idle(10*time.Millisecond))
+					}
+				}
+				// What the network brings from now on is not waited for.
+				future := time.Now().Add(time.Hour).UnixNano()
+				script = append(script, sim.Packet(datagramFrame(t, "10.0.0.1", 3000, "10.0.0.2", 2000, "x"), future), sim.Idle(time.Second),
+					sim.Packet(datagramFrame(t, "10.0.0.1", 3001, "10.0.0.2", 2000, "x"), future))
+				src := sim.New(script...)
+				var from capture.Source = src
+				want := 1
+				if live {
+					from, want = struct{ capture.Source }{src}, 4 // without a clock of its own
+				}
+				if err := e.Run(ctx, from); err != nil {
+					t.Error(err)
+				}
+				if n := w.sids()[1]; n != want {
+					t.Errorf("%d alerts, want %d", n, want)
+				}
+				if err := src.Err(); err != nil || src.Outstanding() != 0 {
+					t.Errorf("%d frames are out, %v", src.Outstanding(), err)
+				}
+			})
+		}
+	}
+}
+
+// playFile plays one of our captures, and returns what the engine told.
 func playFile(t *testing.T, name, mode string, workers int, rules string) *watch {
 	t.Helper()
 	w := &watch{t: t}

@@ -2,8 +2,6 @@ package sentinel
 
 import (
 	"context"
-	"errors"
-	"io"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -98,12 +96,11 @@ func (e *Engine) newReceiver(s capture.Source, workers []*ring) *receiver {
 func (r *receiver) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	_, finite := r.source.(capture.Clock)
+	d := drain{ctx: ctx, live: !finite}
 	for {
-		if ctx.Err() != nil {
-			return r.settle(nil)
-		}
 		l := r.take()
-		n, err := r.source.Read(ctx, l.frames[:])
+		n, more, err := d.read(r.source, l.frames[:])
 		if n > 0 {
 			if described, ok := r.source.(capture.Described); ok {
 				r.e.setFile(described.File())
@@ -114,14 +111,9 @@ func (r *receiver) run(ctx context.Context) error {
 			r.lend(l)
 		} else {
 			r.free = append(r.free, l)
-			if err == nil {
-				r.collect(false)
-			}
+			r.collect(false)
 		}
-		if err != nil {
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
-				err = nil
-			}
+		if !more {
 			return r.settle(err)
 		}
 	}
@@ -315,11 +307,13 @@ func (w *worker) work(in *ring, wg *sync.WaitGroup) {
 
 // share runs the packets of a share that are this worker's.
 func (w *worker) share(s *share) {
+	w.pulse.begin()
 	w.adopt()
 	for i := 0; i < s.n; {
 		i = w.runShare(s, i)
 	}
 	w.tidy()
+	w.pulse.end()
 	l := s.loan
 	if l.pending.Add(-1) == 0 {
 		l.done <- struct{}{}

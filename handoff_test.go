@@ -89,6 +89,31 @@ func TestSlowWorker(t *testing.T) {
 	}
 }
 
+// A worker that does not get on is told of, once, with where it is.
+func TestStalledWorker(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			gate := make(chan struct{})
+			w := &watch{t: t, block: func(e event) {
+				if e.Type == "alert" {
+					<-gate
+				}
+			}}
+			e := w.engine(Options{RunMode: m.mode, Workers: m.workers, Rules: `alert udp any any -> any any (msg:"x"; content:"x"; sid:1;)`,
+				stall: 20 * time.Millisecond})
+			time.AfterFunc(200*time.Millisecond, func() { close(gate) })
+			w.play(e, sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "x"), at(0)), sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "y"), at(1)))
+			log := w.log.String()
+			if n := strings.Count(log, "does not get on"); n != 1 {
+				t.Errorf("told %d times", n)
+			}
+			if !strings.Contains(log, "TestStalledWorker") {
+				t.Error("the log does not tell where")
+			}
+		})
+	}
+}
+
 // What a tunnel carries is judged by the worker of the inner flow, and the verdict is for the frame.
 func TestInnerFlowsOfOtherWorkers(t *testing.T) {
 	for _, m := range modes {

@@ -70,13 +70,14 @@ func refusal(err error) *rules.Error {
 	return &rules.Error{Reason: err.Error()}
 }
 
-// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines.
+// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines. The second one
+// says "file:line: keyword: reason" too.
 func (e *Engine) reportRefused(err *rules.Error) {
 	e.sayOfRule(e.log.Error(), err)
-	e.log.Error().Str("module", "detect").Msgf("error parsing signature \"%s\" from file %s at line %d", err.Raw, err.File, err.Line)
+	e.log.Error().Str("module", "detect").Msgf("%v: error parsing signature \"%s\" from file %s at line %d", err, err.Raw, err.File, err.Line)
 }
 
-// sayOfRule logs a message about a rule; where the rule is stands beside it.
+// sayOfRule logs a message about a rule, under the name of the keyword.
 func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
 	module := "detect"
 	switch {
@@ -86,10 +87,15 @@ func (e *Engine) sayOfRule(x *zerolog.Event, err *rules.Error) {
 	case err.Raw != "":
 		module += "-parse"
 	}
-	if err.File != "" {
-		x = x.Str("place", fmt.Sprintf("%s:%d", err.File, err.Line))
-	}
 	x.Str("module", module).Msg(err.Reason)
+}
+
+// placed adds where the rule is.
+func placed(x *zerolog.Event, err *rules.Error) *zerolog.Event {
+	if err.File == "" {
+		return x
+	}
+	return x.Str("place", fmt.Sprintf("%s:%d", err.File, err.Line))
 }
 
 // features are the names that the keyword requires may ask for.
@@ -182,7 +188,7 @@ func (e *Engine) load() error {
 		}
 		e.log.Warn().Str("module", f.module).Msgf("Error loading %s configuration from %s", f.what, f.path)
 		if e.opt.Test {
-			fatal = append(fatal, fmt.Errorf("Error loading %s configuration from %s", f.what, f.path))
+			fatal = append(fatal, fmt.Errorf("%s: not a valid %s file", f.path, f.what))
 		}
 	}
 	cfg.Reputation, errs = e.reputation()
@@ -203,13 +209,13 @@ func (e *Engine) load() error {
 	l.Rules = rs.Total - rs.FailedRules - rs.Skipped
 	l.Skipped = rs.Skipped
 	for _, err := range rs.Warnings {
-		e.sayOfRule(e.log.Warn(), refusal(err))
+		e.sayOfRule(placed(e.log.Warn(), refusal(err)), refusal(err))
 	}
 	for _, text := range rs.Notes {
 		e.log.Log().Str("module", "detect-dataset").Msg(text)
 	}
 	for _, err := range rs.Why {
-		e.sayOfRule(e.log.Info(), refusal(err))
+		e.sayOfRule(placed(e.log.Info(), refusal(err)), refusal(err))
 	}
 	l.Took, l.When = time.Since(start), time.Now()
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
@@ -301,7 +307,6 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		FileStore:          e.out.Stores(),
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
-		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
 		Features:           e.features(),

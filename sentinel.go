@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -85,7 +84,8 @@ type Options struct {
 	Log zerolog.Logger
 	// ConfigErrors are not fatal unless Strict: they are logged.
 
-	more []*app.Protocol // besides those that are built in, for tests
+	more  []*app.Protocol // besides those that are built in, for tests
+	stall time.Duration   // instead of stallLimit, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -308,7 +308,7 @@ func (e *Engine) Inject(b []byte, link capture.LinkType, at time.Time) (pass boo
 	return pass, e.out.Err()
 }
 
-// Run reads the sources to their end, or until ctx is done, and ends all flows. Sources of one call belong together: the
+// Run reads the sources to their end, or until ctx is done and what a network had brought by then is through, and ends all flows. Sources of one call belong together: the
 // queues of an interface, or one file. It returns the first error of a source; what was read before it is kept. When it has
 // returned it may be called again: rules, thresholds and outputs stay, and flows begin anew.
 func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
@@ -379,7 +379,7 @@ func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error
 			errs[i] = w.read(ctx, sources[i])
 		}()
 	}
-	wg.Wait()
+	e.watched(workers, wg.Wait)
 	return errors.Join(errs...)
 }
 
@@ -393,8 +393,9 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 	clock, _ := s.(capture.Clock)
 	frames := make([]capture.Frame, loanFrames)
 	number := uint64(1)
-	for ctx.Err() == nil {
-		n, err := s.Read(ctx, frames)
+	d := drain{ctx: ctx, live: clock == nil}
+	for {
+		n, more, err := d.read(s, frames)
 		if n > 0 {
 			if described != nil {
 				w.e.setFile(described.File())
@@ -402,25 +403,20 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 			w.batch(frames[:n], number)
 			number += uint64(n)
 			if rerr := s.Release(frames[:n]); rerr != nil && err == nil {
-				err = rerr
+				more, err = false, rerr
 			}
-		} else if err == nil {
+		} else if more {
 			now := time.Now().UnixNano()
 			if clock != nil {
 				now = clock.Now()
 			}
 			w.idle(now)
 		}
-		if err != nil {
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
-				err = nil
-			}
+		if !more {
 			w.close()
 			return err
 		}
 	}
-	w.close()
-	return nil
 }
 
 // runHandoff shares the packets of all sources out to n workers by flow.
@@ -454,11 +450,13 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 			errs[i] = r.run(ctx)
 		}()
 	}
-	read.Wait()
-	for _, r := range rings {
-		close(r.shares)
-	}
-	work.Wait()
+	e.watched(workers, func() {
+		read.Wait()
+		for _, r := range rings {
+			close(r.shares)
+		}
+		work.Wait()
+	})
 	return errors.Join(errs...)
 }
 

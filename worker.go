@@ -31,7 +31,9 @@ type worker struct {
 	now    int64
 	count  uint64 // frames, for pcap_cnt
 	pub    publisher
+	pulse  pulse
 	panics map[string]int
+	tally  tally
 
 	events decode.EventCounts
 
@@ -54,7 +56,7 @@ func (s *span) add(o span) {
 const expireBatch = 256
 
 func (e *Engine) newWorker(id int) (*worker, error) {
-	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}}
+	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{}}
 	cfg := e.streamConfig()
 	cfg.Flow.Worker = uint8(id)
 	var err error
@@ -96,6 +98,9 @@ func (w *worker) Run(u *stream.Unit) {
 	if w.detect != nil {
 		alerts = w.detect.Inspect(u)
 		w.out.Dropper = w.detect.Dropper()
+		if len(alerts) > 0 {
+			w.tally.add(alerts)
+		}
 	}
 	w.out.Packet(u, alerts)
 }
@@ -119,11 +124,13 @@ func (w *worker) FlowFree(f *flow.Flow) {
 
 // batch takes frames all the way and sets their verdicts. number is the count of the first frame in its source.
 func (w *worker) batch(frames []capture.Frame, number uint64) {
+	w.pulse.begin()
 	w.adopt()
 	for i := 0; i < len(frames); {
 		i = w.run(frames, i, number)
 	}
 	w.tidy()
+	w.pulse.end()
 }
 
 // tidy ends what has timed out and hands events to the sinks.
@@ -295,3 +302,6 @@ func (w *worker) free() {
 		w.rules = nil
 	}
 }
+
+// alerts says how often each rule has alerted.
+func (w *worker) alerts() tally { return w.tally }

@@ -66,4 +66,6 @@ type Alert struct {
 	Flags  AlertFlags
 	Tx     app.Transaction // with FromTx
 	TxID   uint64
+	// Context is what expressions captured for the alert; its values are lent for the packet.
+	Context []PacketVar
 }

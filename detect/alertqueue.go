@@ -97,7 +97,7 @@ func (w *Worker) finalise(u *stream.Unit) {
 		w.Counters[CountAlerts]++
 		if r.alerts && !(q.flags&RateFiltered != 0 && q.action == rules.Pass) {
 			alerted = true
-			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID})
+			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID, Context: w.context(&r.meta)})
 			if q.tx != nil {
 				q.tx.Base().Alerted = true
 			}

@@ -27,7 +27,7 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	*c = Ctx{Unit: u, Packet: u.Packet, Flow: f, Dir: u.Dir, Now: u.Now, State: u.App, Worker: w}
 	w.queue, w.found = w.queue[:0], w.found[:0]
 	w.pktStamp++
-	w.pktVars = w.pktVars[:0]
+	w.pktVars, w.contexts, w.alertVars = w.pktVars[:0], w.contexts[:0], w.alertVars[:0]
 	if f != nil {
 		if f.Generation != w.rs.Generation {
 			w.renew(f, u.App)
@@ -370,7 +370,7 @@ func (w *Worker) matches(r *compiled) bool {
 // matched does what the rule asks for when it has matched.
 func (w *Worker) matched(r *compiled) {
 	if len(w.captured) > 0 {
-		w.keepCaptured()
+		w.keepCaptured(r)
 	}
 	for _, m := range r.post {
 		m.Match(&w.ctx)

@@ -51,7 +51,7 @@ func (p *program) match(c *Ctx, data []byte, offset uint64, flags chain.Flags) b
 func (w *Worker) capture(list []chain.Captured) { w.captured = append(w.captured, list...) }
 
 // keepCaptured makes what the rule's expressions captured variables of the flow and the packet.
-func (w *Worker) keepCaptured() {
+func (w *Worker) keepCaptured(r *compiled) {
 	for i := range w.captured {
 		x := &w.captured[i]
 		switch x.Capture.Scope {
@@ -59,13 +59,37 @@ func (w *Worker) keepCaptured() {
 			if f := w.ctx.Flow; f != nil {
 				w.state(f).vars.setBytes(w.rs.Names.ID(FlowVar, x.Capture.Name), x.Value)
 			}
-		case pcre.PktVar, pcre.AlertVar:
+		case pcre.AlertVar:
+			if len(w.contexts) < maxContexts {
+				w.contexts = append(w.contexts, alertContext{&r.meta, PacketVar{Name: x.Capture.Name, Value: x.Value}})
+			}
+		case pcre.PktVar:
 			w.pktVars = append(w.pktVars, PacketVar{Name: x.Capture.Name, Value: x.Value})
 		case pcre.PktKeyValue:
 			w.pktVars = append(w.pktVars, PacketVar{Name: string(x.Key), Value: x.Value})
 		}
 	}
 	w.captured = w.captured[:0]
+}
+
+// alertContext is a variable that an expression captured for the alerts of its rule.
+type alertContext struct {
+	rule *Meta
+	v    PacketVar
+}
+
+// maxContexts bounds those of one packet.
+const maxContexts = 64
+
+// context collects what a rule captured for its alerts.
+func (w *Worker) context(m *Meta) []PacketVar {
+	from := len(w.alertVars)
+	for i := range w.contexts {
+		if x := &w.contexts[i]; x.rule == m {
+			w.alertVars = append(w.alertVars, x.v)
+		}
+	}
+	return w.alertVars[from:len(w.alertVars):len(w.alertVars)]
 }
 
 // PacketVar is a variable that an expression captured from the packet. Value is lent for the packet.

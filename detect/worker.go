@@ -75,6 +75,8 @@ type Worker struct {
 	values      []uint64 // of the number under inspection
 	work        []byte   // transforms
 	pktVars     []PacketVar
+	contexts    []alertContext
+	alertVars   []PacketVar      // of the alerts
 	captured    []chain.Captured // by the rule under judgement
 	cut         [2]bool          // by direction: the stream's depth is reached
 	hostTags    map[tagHost][]liveTag

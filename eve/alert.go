@@ -196,6 +196,13 @@ func (w *Worker) alertHeader(u *stream.Unit, o alertOptions, a *detect.Alert, s 
 	if o.metadata && len(r.Metadata) > 0 {
 		w.ruleMetadata(r.Metadata)
 	}
+	if len(a.Context) > 0 {
+		b.OpenObject("context")
+		for i := range a.Context {
+			b.Str(a.Context[i].Name, a.Context[i].Value)
+		}
+		b.Close()
+	}
 	if o.rule {
 		b.String("rule", r.Raw)
 	}

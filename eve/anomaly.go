@@ -98,7 +98,9 @@ func (w *Worker) anomaly(u *stream.Unit, proto, event, layer string, id uint64) 
 			b.Uint("tx_id", id-1)
 		}
 		b.OpenObject("anomaly")
-		b.String("app_proto", proto)
+		if proto != "failed" { // which has no name here
+			b.String("app_proto", proto)
+		}
 		b.String("type", "applayer")
 		b.String("event", event)
 		b.String("layer", layer)
@@ -123,6 +125,12 @@ func (w *Worker) txAnomalies(u *stream.Unit, s *stream.State, tx *app.Tx) {
 	}
 	tx.EventsSeen = tx.Events
 	w.appAnomalies(u, s, &fresh, "proto_parser", tx.ID)
+	for _, e := range tx.Again {
+		var one app.EventSet
+		one.Set(e)
+		w.appAnomalies(u, s, &one, "proto_parser", tx.ID)
+	}
+	tx.Again = tx.Again[:0]
 }
 
 func (w *Worker) appAnomalies(u *stream.Unit, s *stream.State, e *app.EventSet, layer string, id uint64) {

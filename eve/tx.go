@@ -38,6 +38,11 @@ func (w *Worker) application(u *stream.Unit, s *stream.State) {
 		return
 	}
 	eof := s.EOF(app.ToServer) && s.EOF(app.ToClient)
+	// Beyond the stream depth nothing more comes: transactions count as complete.
+	var cut [2]bool
+	if ssn := u.Session(); ssn != nil {
+		cut = [2]bool{ssn.Stream[0].DepthReached(), ssn.Stream[1].DepthReached()}
+	}
 	var complete, at [2]uint8
 	for d := range complete {
 		complete[d] = s.Complete(app.Dir(d))
@@ -49,11 +54,16 @@ func (w *Worker) application(u *stream.Unit, s *stream.State) {
 		tx := t.Base()
 		id := tx.ID
 		progress := [2]uint8{s.Progress(tx, app.ToServer), s.Progress(tx, app.ToClient)}
+		for d := range cut {
+			if cut[d] {
+				progress[d] = complete[d]
+			}
+		}
 		if mask&fileBit&^tx.Logged != 0 {
 			ready := [2]bool{progress[0] >= complete[0], progress[1] >= complete[1]}
 			w.txFiles(u, s, t, tx, ready, eof)
 		}
-		if o.anomalyApp && tx.Events != tx.EventsSeen {
+		if o.anomalyApp && (tx.Events != tx.EventsSeen || len(tx.Again) > 0) {
 			w.txAnomalies(u, s, tx)
 		}
 		switch {

@@ -293,7 +293,7 @@ func (e *Engine) findFlow(u *Unit) {
 		return
 	}
 	d := e.table.Dir(p, f)
-	if !created && f.TCP != 0 && p.Is(decode.HasTCP) && e.tracker.Reuses(p, f, d) {
+	if !created && p.Is(decode.HasTCP) && e.tracker.Reuses(p, f, d) {
 		// A new session on the ports of one that is over: the old flow ends, and its record goes out before the new one's.
 		if f = e.table.Replace(f, p, u.Now); f == nil {
 			e.apply(u, e.cfg.FlowMemcapPolicy, DropFlowMemcap, TargetFlowMemcap)

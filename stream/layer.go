@@ -303,7 +303,11 @@ func (l *layer) detect(c *tcp.Context, s *State, d flow.Dir, data []byte, off ui
 			l.event(c, DetectOnlyOneDirection)
 			f.AppDir[d] = other
 			l.count(f, s)
-			return l.parse(c, s, d, data, off, 0, eof)
+			n, need := l.parse(c, s, d, data, off, 0, eof)
+			if !s.over {
+				f.AppDir[d] = flow.ProtoFailed // this side was never told
+			}
+			return n, need
 		case eof:
 			f.AppDir[d] = f.App
 			f.Flags |= flow.ProtoDoneTS.InDir(d)

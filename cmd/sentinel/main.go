@@ -112,8 +112,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
-	if errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt) {
-		// What came before the damage was analysed: the run is a success.
+	if o.strict && (errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt)) {
+		// Those who ask for errors at start to be fatal get the reference's word on the others: what came before the damage counts.
 		log.say(levelWarning, "pcap", err.Error())
 		err = nil
 	}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -132,7 +133,8 @@ func (s *Set) fill(reps bool) error {
 	return s.read(f, s.load, reps)
 }
 
-// Save writes the set's file, if it has one, oldest value last.
+// Save writes the set's file, if it has one. Values are in order, strings from the greatest on, so that equal sets have
+// equal files.
 func (s *Set) Save() error {
 	if s.save == "" {
 		return nil
@@ -149,10 +151,10 @@ func (s *Set) Save() error {
 		h.mu.RUnlock()
 	}
 	slices.SortFunc(list, func(a, b entry) int {
-		if a.serial > b.serial {
-			return -1
+		if s.Type == String {
+			a, b = b, a
 		}
-		return 1
+		return bytes.Compare(a.value, b.value)
 	})
 	var b strings.Builder
 	for _, e := range list {

@@ -17,7 +17,7 @@ type Set struct {
 	used       atomic.Uint64
 	seed       maphash.Seed
 	shards     [shardCount]shard
-	serial     atomic.Uint64
+	count      atomic.Uint64
 }
 
 const (
@@ -42,7 +42,6 @@ type entry struct {
 	next   int32 // index + 1
 	rep    uint16
 	hasRep bool
-	serial uint64 // order of insertion
 }
 
 func newSet(name string, t Type, load, save string, memcap, hashSize uint64) *Set {
@@ -132,19 +131,19 @@ func (s *Set) add(v []byte, rep uint16, hasRep bool) outcome {
 	if e := h.find(hash, v); e != nil {
 		return present
 	}
-	n := s.serial.Load()
 	cost := uint64(0)
 	if s.Type == String {
 		cost = uint64(len(v))
 	}
-	if n >= prealloc {
+	if s.count.Load() >= prealloc {
 		cost += overhead
 	}
 	if s.used.Add(cost) > s.memcap {
 		s.used.Add(-cost)
 		return full
 	}
-	e := entry{value: append([]byte(nil), v...), next: h.at[hash], rep: rep, hasRep: hasRep, serial: s.serial.Add(1)}
+	e := entry{value: append([]byte(nil), v...), next: h.at[hash], rep: rep, hasRep: hasRep}
+	s.count.Add(1)
 	if i := h.free; i > 0 {
 		h.free = h.list[i-1].next
 		h.list[i-1] = e
@@ -183,6 +182,9 @@ func (s *Set) Remove(v []byte) bool {
 		if s.Type == String {
 			s.used.Add(-uint64(len(v)))
 		}
+		if s.count.Add(^uint64(0)) >= prealloc {
+			s.used.Add(^uint64(overhead - 1))
+		}
 		*e = entry{next: h.free}
 		h.free = i
 		return true
@@ -191,17 +193,4 @@ func (s *Set) Remove(v []byte) bool {
 }
 
 // Len is the number of values.
-func (s *Set) Len() int {
-	n := 0
-	for i := range s.shards {
-		h := &s.shards[i]
-		h.mu.RLock()
-		for j := range h.list {
-			if h.list[j].value != nil {
-				n++
-			}
-		}
-		h.mu.RUnlock()
-	}
-	return n
-}
+func (s *Set) Len() int { return int(s.count.Load()) }

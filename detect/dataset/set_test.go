@@ -78,7 +78,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
-	if want := "2001:0db8:0000:0000:0000:0000:0000:0001\n192.0.2.1\n"; err != nil || string(got) != want {
+	if want := "192.0.2.1\n2001:0db8:0000:0000:0000:0000:0000:0001\n"; err != nil || string(got) != want {
 		t.Errorf("%q %v, want %q", got, err, want)
 	}
 	if s, err = New(Config{}).Get(Spec{Name: "a", Type: IP, Load: path, Save: path}); err != nil || s.Len() != 2 {

@@ -30,12 +30,12 @@ func TestAFPacket(t *testing.T) {
 	server, client := n.Host("in0", "10.77.0.1/24"), n.Host("out0", "10.77.0.2/24")
 	dir := t.TempDir()
 	get := web(t, dir, server, client)
-	for _, workers := range []string{"1", "2"} {
-		t.Run("workers "+workers, func(t *testing.T) { watch(t, server, get, workers) })
+	for _, workers := range []int{1, 2} {
+		t.Run(fmt.Sprintf("workers %d", workers), func(t *testing.T) { watch(t, server, get, workers) })
 	}
 }
 
-func watch(t *testing.T, server *live.Host, get func(path string) error, workers string) {
+func watch(t *testing.T, server *live.Host, get func(path string) error, workers int) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "live.rules")
 	rules := func(text string) {
@@ -46,7 +46,7 @@ func watch(t *testing.T, server *live.Host, get func(path string) error, workers
 	}
 	const always = `alert http any any -> any any (msg:"request"; flow:to_server,established; http.uri; content:"/item"; sid:1;)` + "\n"
 	rules(always)
-	p := start(t, server, "--af-packet=in0", "--workers", workers, "-S", file, "-l", dir, "-v", "--data-dir", t.TempDir())
+	p := start(t, server, workers, "--af-packet=in0", "--workers", fmt.Sprint(workers), "-S", file, "-l", dir, "-v", "--data-dir", t.TempDir())
 	for i := range 20 {
 		if i == 10 {
 			rules(always + `alert http any any -> any any (msg:"new"; flow:to_server,established; http.uri; content:"/new"; sid:2;)` + "\n")
@@ -260,8 +260,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start runs the engine in a host, and waits until it captures.
-func start(t *testing.T, h *live.Host, args ...string) *process {
+// start runs the engine in a host, and waits until so many workers capture.
+func start(t *testing.T, h *live.Host, workers int, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(program(t), args...), done: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
@@ -272,14 +272,18 @@ func start(t *testing.T, h *live.Host, args ...string) *process {
 	}
 	go func() { p.done <- p.cmd.Wait() }()
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	// The kernel lists the packet sockets of the process's namespace below a line of titles. A socket that is bound to an interface
-	// and running has R=1 in the sixth column.
+	// The kernel lists the packet sockets of the process's namespace: the fourth column is the protocol, 0003 for all, the fifth the
+	// interface, and the sixth 1 when it runs. When a socket joins the others, flows move: all must be there.
 	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/packet", p.cmd.Process.Pid))
-		for i, line := range strings.Split(string(b), "\n") {
-			if f := strings.Fields(line); i > 0 && len(f) > 5 && f[4] != "0" && f[5] == "1" {
-				return p
+		running := 0
+		for _, line := range strings.Split(string(b), "\n") {
+			if f := strings.Fields(line); len(f) > 5 && f[3] == "0003" && f[5] == "1" {
+				running++
 			}
+		}
+		if running == workers {
+			return p
 		}
 		select {
 		case err := <-p.done:

@@ -108,6 +108,7 @@ type Tx struct {
 	Progress [2]uint8 // by Dir: index into Protocol.States; the last one means complete
 	Updated  [2]bool  // something changed in this direction since the engine looked last
 	Events   EventSet
+	Again    []uint8 // events that were raised when they were in Events already, as far as output has not written them
 	Files    [2]file.List
 	Store    [2]bool // by Dir: files that are to come are stored
 	OneWay   bool    // only the direction Way exists: the other counts as complete
@@ -121,6 +122,18 @@ type Tx struct {
 	EventsSeen EventSet // those that anomaly output wrote
 	Bits       []uint32 // ids of tx bits, few
 	Alerted    bool
+}
+
+// maxAgain bounds the repetitions of a transaction's events that are remembered at a time.
+const maxAgain = 255
+
+// Raise sets an event. Unlike Events.Set it remembers that the event came again, so that output writes it each time.
+func (t *Tx) Raise(e uint8) {
+	if !t.Events.Has(e) {
+		t.Events.Set(e)
+	} else if len(t.Again) < maxAgain {
+		t.Again = append(t.Again, e)
+	}
 }
 
 // Base returns the Tx itself.

@@ -12,12 +12,11 @@ type Limits struct {
 // The zero Stream is empty and open.
 type Stream struct {
 	buf       []byte
-	base      uint64 // offset of buf[0] in the body
+	base      uint64 // offset of buf[0] in the body, as far as it came
 	inspected uint64 // offset up to which rules have looked
 	total     uint64 // bytes appended, kept or not
 	looked    bool   // Window was handed out since the last Advance
 	done      bool
-	gap       bool // bytes were lost before buf
 	limits    Limits
 }
 
@@ -47,17 +46,9 @@ func (s *Stream) Append(b []byte) {
 	s.buf = append(s.buf, keep...)
 }
 
-// Skip tells of n bytes that were lost. What was kept before them stays visible only until it was inspected.
-func (s *Stream) Skip(n uint64) {
-	if n == 0 {
-		return
-	}
-	s.total += n
-	s.gap = true
-	s.base = s.total
-	s.buf = s.buf[:0]
-	s.inspected = s.total
-}
+// Skip tells of n bytes that were lost. They count for Size only: rules see what comes after them right behind what came before,
+// as in the reference.
+func (s *Stream) Skip(n uint64) { s.total += n }
 
 // Finish marks the end of the body.
 func (s *Stream) Finish() { s.done = true }

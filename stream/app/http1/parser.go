@@ -251,7 +251,7 @@ func (p *Parser) event(e uint8) {
 			return
 		}
 	}
-	t.Events.Set(e)
+	t.Raise(e)
 	t.Updated[p.side] = true
 	if p.messages++; p.messages == maxMessages {
 		t.Events.Set(evTooManyWarnings)

@@ -1,6 +1,8 @@
 package tls
 
 import (
+	"strings"
+
 	"sentinel/internal/conf"
 	"sentinel/stream/app"
 	"sentinel/stream/flow"
@@ -157,7 +159,7 @@ func setup(s app.Settings) (func() app.Parser, error) {
 	if s.ID != nil {
 		for _, name := range []string{"http1", "smtp", "ftp", "imap", "pop3", "pgsql", "ldap", "socks5", "mqtt", "rfb", "telnet"} {
 			if id := s.ID(name); id != flow.ProtoUnknown {
-				c.orig[id] = name
+				c.orig[id] = strings.TrimSuffix(name, "1") // http
 			}
 		}
 	}
