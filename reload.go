@@ -70,11 +70,11 @@ func refusal(err error) *rules.Error {
 	return &rules.Error{Reason: err.Error()}
 }
 
-// reportRefused logs why a rule was refused, and then which, as Suricata does: scripts look for these lines. The second one
-// says "file:line: keyword: reason" too.
+// reportRefused logs why and where a rule was refused, and then which, as Suricata does: scripts look for these lines, and count
+// them, so that only the first one has the reason.
 func (e *Engine) reportRefused(err *rules.Error) {
-	e.sayOfRule(e.log.Error(), err)
-	e.log.Error().Str("module", "detect").Msgf("%v: error parsing signature \"%s\" from file %s at line %d", err, err.Raw, err.File, err.Line)
+	e.sayOfRule(placed(e.log.Error(), err), err)
+	e.log.Error().Str("module", "detect").Msgf("error parsing signature \"%s\" from file %s at line %d", err.Raw, err.File, err.Line)
 }
 
 // sayOfRule logs a message about a rule, under the name of the keyword.
@@ -299,6 +299,7 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 	c := detect.Config{
 		Registry: e.reg, Keywords: keyword.All(), Vars: e.set.vars, Engine: e.matcher(), IPS: e.ips, Names: e.names,
 		PacketAlertMax:     int(r.int("packet-alert-max", 15, 0, 255)),
+		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		RecursionLimit:     int(r.int("detect.inspection-recursion-limit", 3000, 0, 1<<30)),
 		PCREMatchLimit:     int(r.int("pcre.match-limit", 3500, 1, 1<<30)),
 		PCRERecursionLimit: int(r.int("pcre.match-limit-recursion", 1500, 1, 1<<30)),

@@ -97,10 +97,10 @@ func (w *worker) Run(u *stream.Unit) {
 	var alerts []detect.Alert
 	if w.detect != nil {
 		alerts = w.detect.Inspect(u)
-		w.out.Dropper = w.detect.Dropper()
 		if len(alerts) > 0 {
 			w.tally.add(alerts)
 		}
+		w.out.Dropper = w.detect.Dropper()
 	}
 	w.out.Packet(u, alerts)
 }
