@@ -298,6 +298,7 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 	c := detect.Config{
 		Registry: e.reg, Keywords: keyword.All(), Vars: e.set.vars, Engine: e.matcher(), IPS: e.ips, Names: e.names,
 		PacketAlertMax:     int(r.int("packet-alert-max", 15, 0, 255)),
+		MaxFlowbits:        int(r.int("detect.flowbits.max-per-signature", 10, 1, 1<<16)),
 		RecursionLimit:     int(r.int("detect.inspection-recursion-limit", 3000, 0, 1<<30)),
 		PCREMatchLimit:     int(r.int("pcre.match-limit", 3500, 1, 1<<30)),
 		PCRERecursionLimit: int(r.int("pcre.match-limit-recursion", 1500, 1, 1<<30)),

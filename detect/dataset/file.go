@@ -150,12 +150,7 @@ func (s *Set) Save() error {
 		}
 		h.mu.RUnlock()
 	}
-	slices.SortFunc(list, func(a, b entry) int {
-		if s.Type == String {
-			a, b = b, a
-		}
-		return bytes.Compare(a.value, b.value)
-	})
+	slices.SortFunc(list, func(a, b entry) int { return bytes.Compare(a.value, b.value) })
 	var b strings.Builder
 	for _, e := range list {
 		b.WriteString(s.Type.format(e.value))
