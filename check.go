@@ -262,7 +262,7 @@ func (e *Engine) reportRules(l *Loaded) bool {
 			l.Files, l.Rules, l.Failed, l.Skipped)
 	}
 	if l.Failed > 0 {
-		e.log.Log().Str("module", "detect").Msg("rules refused, by keyword: " + l.byKeyword())
+		e.log.Log().Str("module", "rules").Msg("rules refused, by keyword: " + l.byKeyword())
 	}
 	return true
 }
