@@ -267,7 +267,7 @@ func (e *Engine) release(rs *detect.Ruleset) {
 	}
 }
 
-// newEngine chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
+// matcher chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
 func (e *Engine) matcher() mpm.Engine {
 	algo := e.tree.Get("mpm-algo").Str("auto")
 	if hyperscan.Available && algo != "ac" && !strings.HasPrefix(algo, "ac-") {

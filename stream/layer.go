@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"sentinel/decode"
 	"sentinel/stream/app"
 	"sentinel/stream/file"
 	"sentinel/stream/flow"
@@ -549,7 +548,7 @@ func (l *layer) Open(tx *app.Tx, name []byte) *file.File {
 	return f
 }
 
-// Frame implements app.Host.
+// Frame implements app.Host. Nothing looks at frames yet: they are announced, and not kept.
 func (l *layer) Frame(t uint8, off uint64, length int64) {}
 
 // Expect implements app.Host.
@@ -557,5 +556,3 @@ func (l *layer) Expect(x app.Expectation) { l.e.expect(l.flow, x) }
 
 // Scratch implements app.Host.
 func (l *layer) Scratch() *app.Scratch { return &l.scratch }
-
-var _ = decode.ACK
