@@ -82,7 +82,6 @@ type Options struct {
 	OnEvent func(line []byte)
 	// Log takes the engine's own messages; the zero Logger drops them.
 	Log zerolog.Logger
-	// ConfigErrors are not fatal unless Strict: they are logged.
 
 	more  []*app.Protocol // besides those that are built in, for tests
 	stall time.Duration   // instead of stallLimit, for tests
