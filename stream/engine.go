@@ -55,7 +55,6 @@ type Engine struct {
 	det       *detector
 	layer     layer
 	input     app.Input
-	context   tcp.Context
 	parsers   []func() app.Parser // by protocol; nil = not parsed
 	spare     [][]app.Parser      // by protocol: parsers that can be reused
 	depths    []int64             // by protocol: stream depth, -1 = default
@@ -79,7 +78,6 @@ type Engine struct {
 	ending    *flow.Flow // the flow that end is about
 	busy      bool       // Process is under way
 	now       int64
-	packets   uint64
 	checksums Checksums
 
 	flushInspect bool // a parser declared the payload opaque with this packet
@@ -201,7 +199,7 @@ func (e *Engine) newState() *State {
 }
 
 // dropState gives back a state that nothing hangs on.
-func (e *Engine) dropState(_ *flow.Flow, s *State) {
+func (e *Engine) dropState(s *State) {
 	*s = State{index: s.index}
 	e.free = append(e.free, s.index)
 }
@@ -218,7 +216,7 @@ func (e *Engine) freeState(f *flow.Flow, s *State) {
 		}
 		e.putParser(s.ID, s.Parser)
 	}
-	e.dropState(f, s)
+	e.dropState(s)
 }
 
 // maxSpareParsers bounds the parsers kept for reuse, by protocol.
@@ -249,7 +247,6 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	u := &e.unit
 	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
 	e.now = now
-	e.packets++
 	e.busy = true
 	if e.InnerDropped {
 		e.InnerDropped = false

@@ -183,7 +183,7 @@ func (l *layer) redetect(c *tcp.Context, s *State, d flow.Dir, data []byte, off 
 		// Too little to tell: the old protocol stays until more comes.
 		f.App, f.AppDir = was, [2]flow.ProtoID{was, was}
 		s.change = true
-		l.e.dropState(f, n)
+		l.e.dropState(n)
 		return 0, 0
 	}
 	expect := f.AppExpect
