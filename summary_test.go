@@ -2,6 +2,8 @@ package sentinel
 
 import (
 	"reflect"
+	"sentinel/capture"
+	"sentinel/capture/afpacket"
 	"testing"
 
 	"sentinel/detect"
@@ -64,17 +66,29 @@ af-packet:
 		t.Fatal(err)
 	}
 	defer e.Close()
-	names, err := e.Interfaces("af-packet", "all of them", "all of them")
-	if want := []string{"eth7", "eth9", "eth10"}; err != nil || !reflect.DeepEqual(names, want) {
-		t.Errorf("interfaces %v, %v", names, err)
+	targets := func(names ...string) []capture.Target {
+		sel := Selection{Driver: "af-packet", Names: names}
+		_, list, err := sel.targets(e.tree.Root())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
 	}
-	if names, err = e.Interfaces("af-packet", "lo", "all of them"); err != nil || len(names) != 1 || names[0] != "lo" {
-		t.Errorf("one interface: %v, %v", names, err)
+	options := func(name string) (afpacket.Options, error) { return afpacket.Configure(&targets(name)[0]) }
+	var names []string
+	for _, x := range targets() {
+		names = append(names, x.Name)
 	}
-	if _, err = e.Interfaces("dpdk", "", ""); err == nil {
-		t.Error("a section that is not there has interfaces")
+	if want := []string{"eth7", "eth9", "eth10"}; !reflect.DeepEqual(names, want) {
+		t.Errorf("interfaces %v", names)
 	}
-	o, err := e.AFPacketOptions("eth7")
+	if !Inline(e.tree.Root(), Selection{Driver: "af-packet"}) || Inline(e.tree.Root(), Selection{Driver: "af-packet", Names: []string{"eth9"}}) {
+		t.Error("inline is not told from passive")
+	}
+	if _, err := e.Open(Selection{Driver: "carrier-pigeon"}); err == nil {
+		t.Error("an unknown driver is opened")
+	}
+	o, err := options("eth7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,13 +96,13 @@ af-packet:
 		o.Blocks != 4096*1600/65536 || o.BlockTimeout.Milliseconds() != 20 || o.Promisc || o.CopyTo != "eth8" || len(o.BPF) == 0 {
 		t.Errorf("eth7: %+v", o)
 	}
-	if o, err = e.AFPacketOptions("eth9"); err != nil || o.Threads != 2 || o.ClusterID != 77 || !o.Promisc || o.NoDefrag || o.CopyTo != "" {
+	if o, err = options("eth9"); err != nil || o.Threads != 2 || o.ClusterID != 77 || !o.Promisc || o.NoDefrag || o.CopyTo != "" {
 		t.Errorf("eth9: %+v, %v", o, err)
 	}
-	if o, err = e.AFPacketOptions("eth11"); err != nil || o.ClusterID != 77 {
+	if o, err = options("eth11"); err != nil || o.ClusterID != 77 {
 		t.Errorf("an interface without an element: %+v, %v", o, err)
 	}
-	if _, err = e.AFPacketOptions("eth10"); err == nil {
+	if _, err = options("eth10"); err == nil {
 		t.Error("eth10: wrong values are accepted")
 	}
 }

@@ -97,6 +97,16 @@ type Injector interface {
 	Inject(b []byte) error
 }
 
+// Poller is implemented by sources that one goroutine can wait for together with others: the two sides of a wire.
+type Poller interface {
+	Source
+	// Poll is a Read that never waits: 0, nil means that there is nothing now.
+	Poll(batch []Frame) (int, error)
+	// Descriptor is a file descriptor that is readable (poll(2)) when Poll has frames to lend. It is -1 where only polling
+	// tells; it may change between calls.
+	Descriptor() int
+}
+
 // Clock is implemented by sources with a time of their own, such as files.
 type Clock interface {
 	// Now returns the source's time in nanoseconds since 1970: the last packet's time for a file.

@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/net/bpf"
-
 	"sentinel"
 	"sentinel/capture"
 	"sentinel/capture/filter"
@@ -57,12 +55,4 @@ func (f *captureFilter) frames(warn func(string)) func(*capture.Frame) bool {
 		return nil
 	}
 	return f.Frames(func(err error) { warn(err.Error()) })
-}
-
-// kernel is the filter for an interface.
-func (f *captureFilter) kernel() ([]bpf.RawInstruction, error) {
-	if f == nil {
-		return nil, nil
-	}
-	return sentinel.KernelFilter(f.String())
 }

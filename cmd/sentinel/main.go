@@ -70,7 +70,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	// What is wrong with the configuration is the engine's to tell.
 	if tree, err := o.tree(); err == nil {
-		if o.inline(tree) {
+		if sel, live, err := o.selection(); err == nil && live && sentinel.Inline(tree.Root(), sel) {
 			opt.IPS = true
 			// The directions of a flow come in on two interfaces: they must be one flow, and of one worker.
 			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")

@@ -6,14 +6,12 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"sentinel"
 	"sentinel/capture"
-	"sentinel/capture/afpacket"
 	"sentinel/capture/pcapfile"
 	"sentinel/etc"
 	"sentinel/internal/conf"
@@ -27,8 +25,9 @@ type options struct {
 	pcap, logDir, checksums     string
 	include, set                []string
 	runmode, dataDir            string
-	afpacket                    string
-	interfaces                  []string // of -i
+	selected                    [len(selectors)]string // by selector; empty = not asked for
+	interfaces                  []string               // of -i
+	queues                      []string               // of -q
 	keywordsFatal               string
 	listKeywords                string
 	verbose                     int
@@ -49,9 +48,6 @@ type options struct {
 	errorTS, errorTC                                  int64
 	alertQueue                                        bool
 }
-
-// selectFirst is the value of a capture option without an argument: the interfaces of the configuration.
-const selectFirst = "*"
 
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
@@ -80,8 +76,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.keywordsFatal, "strict-rule-keywords", "", "fail on errors of these keywords, all without `LIST`")
 	f.Lookup("strict-rule-keywords").NoOptDefVal = "all"
 	f.BoolVar(&o.ips, "simulate-ips", false, "judge as if inline")
-	f.StringVar(&o.afpacket, "af-packet", "", "capture from this `INTERFACE` through AF_PACKET, from those of the configuration without")
-	f.Lookup("af-packet").NoOptDefVal = selectFirst
+	for i, c := range selectors {
+		f.StringVar(&o.selected[i], c.option, "", c.doc)
+		f.Lookup(c.option).NoOptDefVal = selectFirst
+	}
 	f.BoolVar(&o.pcapDelete, "pcap-file-delete", false, "with -r: delete each capture file once it was read")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "the same as --af-packet=`INTERFACE`; repeatable")
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
@@ -114,12 +112,6 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	case "", "all", "none", "auto":
 	default:
 		return o, fmt.Errorf("-k %s: use all, none or auto", o.checksums)
-	}
-	if len(o.interfaces) > 0 {
-		if o.afpacket != "" {
-			return o, errors.New("-i and --af-packet exclude each other")
-		}
-		o.afpacket = o.interfaces[0]
 	}
 	if o.rulesOnly != "" && o.rulesToo != "" {
 		return o, errors.New("-s and -S exclude each other")
@@ -201,29 +193,16 @@ func (o *options) outputDir(t *conf.Tree) string {
 	return "."
 }
 
-// inline reports whether an interface that is captured from forwards what the engine lets pass: copy-mode ips.
-func (o *options) inline(t *conf.Tree) bool {
-	if o.afpacket == "" {
-		return false
-	}
-	for _, n := range t.Get("af-packet").Children() {
-		name := n.Get("interface").Str("")
-		if (o.afpacket == selectFirst || name == o.afpacket || slices.Contains(o.interfaces, name) || name == "default") && n.Get("copy-mode").Str("") == "ips" {
-			return true
-		}
-	}
-	return false
-}
-
 // open opens what the command line says to read from.
 func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, error) {
 	filter, err := o.bpf(e)
 	if err != nil {
 		return nil, err
 	}
+	sel, live, err := o.selection()
 	switch {
-	case o.pcap != "" && o.afpacket != "":
-		return nil, errors.New("-r and --af-packet exclude each other")
+	case err != nil:
+		return nil, err
 	case o.pcap != "":
 		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(e.Warn), Continuous: o.continuous,
 			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) },
@@ -232,48 +211,11 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 			return nil, err
 		}
 		return []capture.Source{s}, nil
-	case o.afpacket != "":
-		return o.openAFPacket(e, filter)
+	case live:
+		if filter != nil {
+			sel.Filter = filter.String()
+		}
+		return e.Open(sel)
 	}
 	return nil, errors.New("nothing to read from: use -r FILE or --af-packet[=INTERFACE]")
-}
-
-func (o *options) openAFPacket(e *sentinel.Engine, filter *captureFilter) ([]capture.Source, error) {
-	names := o.interfaces
-	if len(names) == 0 {
-		var err error
-		if names, err = e.Interfaces("af-packet", o.afpacket, selectFirst); err != nil {
-			return nil, err
-		}
-	}
-	prog, err := filter.kernel()
-	if err != nil {
-		return nil, err
-	}
-	var all []capture.Source
-	e.SetInterfaces(names)
-	for i, name := range names {
-		opt, err := e.AFPacketOptions(name)
-		if err != nil {
-			return nil, errors.Join(err, closeAll(all))
-		}
-		opt.Index = uint16(i)
-		if prog != nil {
-			opt.BPF = prog
-		}
-		s, err := afpacket.Open(opt)
-		if err != nil {
-			return nil, errors.Join(err, closeAll(all))
-		}
-		all = append(all, s...)
-	}
-	return all, nil
-}
-
-func closeAll(list []capture.Source) error {
-	var errs []error
-	for _, s := range list {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(errs...)
 }

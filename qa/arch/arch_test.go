@@ -33,7 +33,7 @@ var rules = []rule{
 	{"cmd/...", []string{".", "capture/...", "rules/update/...", "eve", "etc"}},
 
 	{"capture", nil},
-	{"capture/...", []string{"capture"}},
+	{"capture/...", []string{"capture", "capture/filter"}},
 	{"decode", []string{"capture"}},
 
 	{"stream/flow", []string{"decode"}},

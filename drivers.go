@@ -1,0 +1,142 @@
+package sentinel
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"sentinel/capture"
+	"sentinel/capture/afpacket"
+	"sentinel/internal/conf"
+)
+
+// drivers are the ways of capturing, in the order of listings.
+var drivers = []capture.Driver{
+	afpacket.Driver,
+}
+
+// Drivers lists the ways of capturing from a network.
+func Drivers() []capture.Driver { return slices.Clone(drivers) }
+
+// Selection says what to capture from.
+type Selection struct {
+	Driver string   // by its name
+	Names  []string // interfaces or queues; empty = those that the driver's section of the configuration lists
+	Filter string   // in the language of tcpdump, instead of the configuration's; empty = that one
+}
+
+func (s *Selection) driver() (*capture.Driver, error) {
+	var names []string
+	for i := range drivers {
+		if drivers[i].Name == s.Driver {
+			return &drivers[i], nil
+		}
+		names = append(names, drivers[i].Name)
+	}
+	return nil, fmt.Errorf("no way of capturing is called %q: there are %s", s.Driver, strings.Join(names, ", "))
+}
+
+// targets finds out what is to be captured from, and with which elements of the configuration.
+func (s *Selection) targets(root *conf.Node) (*capture.Driver, []capture.Target, error) {
+	d, err := s.driver()
+	if err != nil {
+		return nil, nil, err
+	}
+	section := root.Get(d.Section)
+	key := d.Key
+	if key == "" {
+		key = "interface"
+	}
+	names := s.Names
+	if len(names) == 0 {
+		for _, n := range section.Children() {
+			if name := n.Get(key).Str(""); name != "" && name != "default" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil, fmt.Errorf("the configuration has no interface in its section %s: name one, as in --%s=eth0", d.Section, d.Name)
+	}
+	list := make([]capture.Target, len(names))
+	for i, name := range names {
+		t := capture.Target{Name: name, Index: uint16(i), Root: root, Filter: s.Filter, Auto: 1}
+		for _, n := range section.Children() {
+			switch n.Get(key).Str("") {
+			case "":
+			case name:
+				if t.Own == nil {
+					t.Own = n
+				}
+			case "default":
+				if t.Shared == nil {
+					t.Shared = n
+				}
+			}
+		}
+		list[i] = t
+	}
+	return d, list, nil
+}
+
+// Inline reports whether frames of the selection are forwarded as verdicts say, so that the engine must run with Options.IPS.
+func Inline(root *conf.Node, s Selection) bool {
+	d, list, err := s.targets(root)
+	if err != nil || d.Inline == nil {
+		return false
+	}
+	for i := range list {
+		if d.Inline(&list[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Open opens the sources of a selection, to Run them, and names their interfaces for events.
+func (e *Engine) Open(s Selection) ([]capture.Source, error) {
+	d, list, err := s.targets(e.tree.Root())
+	if err != nil {
+		return nil, err
+	}
+	auto := e.opt.Workers
+	if auto <= 0 {
+		auto = runtime.GOMAXPROCS(0)
+	}
+	var names []string
+	var all []capture.Source
+	for i := range list {
+		t := &list[i]
+		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
+		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
+		names = append(names, t.Name)
+		opened, err := d.Open(t)
+		if err != nil {
+			for _, s := range all {
+				err = errors.Join(err, s.Close())
+			}
+			return nil, err
+		}
+		all = append(all, opened...)
+	}
+	e.SetInterfaces(names)
+	return all, nil
+}
+
+// driverLog is the engine's log for a driver.
+type driverLog struct {
+	log  zerolog.Logger
+	name string
+}
+
+func (l driverLog) Infof(format string, args ...any) {
+	l.log.Info().Str("module", l.name).Msgf(format, args...)
+}
+
+func (l driverLog) Warnf(format string, args ...any) {
+	l.log.Warn().Str("module", l.name).Msgf(format, args...)
+}
