@@ -1,10 +1,9 @@
 package afpacket
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/bits"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -90,9 +89,9 @@ func step(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// htons is v in network order.
 func htons(v uint16) uint16 {
-	if probe := uint16(1); *(*byte)(unsafe.Pointer(&probe)) == 1 {
-		return bits.ReverseBytes16(v)
-	}
-	return v
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], v)
+	return binary.NativeEndian.Uint16(b[:])
 }
