@@ -87,6 +87,7 @@ func (p *plain) take(batch []capture.Frame, as *capture.Frame) (n int) {
 	}
 	r, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(p.fd), uintptr(unsafe.Pointer(&p.msgs)), uintptr(k), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
+		p.failed = errno != unix.EAGAIN && errno != unix.EINTR
 		return 0
 	}
 	for i := range int(r) {

@@ -29,6 +29,7 @@ type form struct {
 	vnet   bool   // a virtio header precedes each frame's bytes
 	sums   uint32 // bits of the status which say that a checksum need not be looked at
 
+	failed bool   // reading failed: the interface is down
 	losing bool   // the kernel said that it loses packets
 	bad    uint64 // frames that the kernel described in a way that makes no sense; never seen, but everything hangs on it
 	cut    uint64 // frames that did not fit, and must not go on as they are

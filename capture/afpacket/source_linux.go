@@ -170,8 +170,8 @@ func (s *Source) Descriptor() int {
 func (s *Source) take(batch []capture.Frame) int {
 	k := s.sock
 	n := k.rx.take(batch, &s.like)
-	if k.bad|k.cut != 0 || k.losing {
-		s.mishap(batch)
+	if k.bad|k.cut != 0 || k.losing || k.failed {
+		s.mishap()
 	}
 	if n == 0 {
 		return 0
@@ -187,8 +187,13 @@ func (s *Source) take(batch []capture.Frame) int {
 }
 
 // mishap counts what a take found wrong.
-func (s *Source) mishap(batch []capture.Frame) {
+func (s *Source) mishap() {
 	k := s.sock
+	if k.failed {
+		k.failed = false
+		s.errors.Add(1)
+		s.down = true
+	}
 	s.invalid.Add(k.bad)
 	s.mu.Lock()
 	s.lost += k.cut
