@@ -5,6 +5,7 @@ package afpacket_test
 import (
 	"bytes"
 	"context"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +244,73 @@ func TestForwardAllocatesNothing(t *testing.T) {
 			})
 			if frames < 50 || allocs != 0 {
 				t.Errorf("%d frames, %v allocations a round", frames, allocs)
+			}
+		})
+	}
+}
+
+// A datagram whose checksum its host has left to the card is changed on its way: the one that arrives is right, whatever was
+// put in the place of the checksum.
+func TestInlineModifiedWithoutChecksum(t *testing.T) {
+	for name, o := range rings {
+		t.Run(name, func(t *testing.T) {
+			n := live.New(t)
+			n.Pair("a", "b")
+			n.Pair("c", "d")
+			left, right := n.Host("a", "10.9.0.1/24"), n.Host("d", "10.9.0.2/24")
+			there := open(t, with(o, afpacket.Options{Interface: "b", CopyTo: "c"}))
+			back := open(t, with(o, afpacket.Options{Interface: "c", CopyTo: "b"}))
+			var in, out net.PacketConn
+			var err error
+			right.Do(func() { in, err = net.ListenPacket("udp4", "10.9.0.2:7777") })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			left.Do(func() { out, err = net.ListenPacket("udp4", "10.9.0.1:0") })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			ready := 0
+			batch := make([]capture.Frame, 16)
+			buf := make([]byte, 100)
+			until(t, "the changed datagram", func() bool {
+				if _, err := out.WriteTo([]byte("old"), &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 7777}); err != nil {
+					t.Fatal(err)
+				}
+				for range 4 {
+					for _, s := range append(there, back...) {
+						k, err := s.Read(context.Background(), batch)
+						if err != nil {
+							t.Fatal(err)
+						}
+						for i := range batch[:k] {
+							f := &batch[i]
+							if bytes.HasSuffix(f.Data, []byte("old")) {
+								copy(f.Data[len(f.Data)-3:], "new")
+								f.Data[40], f.Data[41] = 0xde, 0xad
+								f.Verdict = capture.Modified
+								if f.Flags&capture.ChecksumOK != 0 {
+									ready++
+								}
+							}
+						}
+						s.Release(batch[:k])
+					}
+				}
+				in.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+				k, _, _ := in.ReadFrom(buf)
+				if ready == 0 && k == 0 {
+					return false
+				}
+				if k > 0 && string(buf[:k]) != "new" {
+					t.Fatalf("%q arrives", buf[:k])
+				}
+				return k > 0
+			})
+			if ready == 0 {
+				t.Error("the checksums were not left out: the test shows nothing")
 			}
 		})
 	}
