@@ -43,6 +43,10 @@ var doneKeys = []string{
 	"af-packet.use-mmap", "af-packet.tpacket-v3", "af-packet.block-size", "af-packet.block-timeout",
 	"af-packet.ring-size", "af-packet.disable-promisc", "af-packet.bpf-filter", "af-packet.copy-mode",
 	"af-packet.copy-iface", "af-packet.live-interface",
+	"af-xdp.interface", "af-xdp.threads", "af-xdp.disable-promisc", "af-xdp.force-xdp-mode", "af-xdp.force-bind-mode",
+	"af-xdp.mem-unaligned", "af-xdp.enable-busy-poll", "af-xdp.busy-poll-time", "af-xdp.busy-poll-budget",
+	"af-xdp.gro-flush-timeout", "af-xdp.napi-defer-hard-irq", "af-xdp.checksum-checks", "af-xdp.bpf-filter",
+	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
 	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
 
 	"app-layer.error-policy",
