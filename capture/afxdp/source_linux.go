@@ -18,11 +18,13 @@ import (
 // Source is the sockets of one or more receive queues. It implements capture.Poller and capture.Injector. Frames lie in memory that
 // Close takes away.
 type Source struct {
-	opts *Options
-	wire *wire
-	in   []*port
-	out  []*port // of the other interface, when inline
-	all  int     // sources of the interface
+	opts   *Options
+	wire   *wire
+	in     []*port
+	out    []*port // of the other interface, when inline
+	number int     // of this source
+	all    int     // sources of the interface
+	lent   int     // frames
 
 	turn sync.Mutex // held by each method that touches frames, so that Close may come from elsewhere
 	like capture.Frame
@@ -37,8 +39,11 @@ type Source struct {
 	mu    sync.Mutex // guards end and the sockets against Stats
 	end   bool
 	lost  uint64
-	gone  bool
 	epoll int
+
+	quiet  uint // reads of nothing
+	gone   bool // the interface was taken away
+	looked time.Time
 
 	prog    *xdp.Program
 	promisc int
@@ -165,7 +170,7 @@ func (o *Options) connect(ends [2]device, n int, prog *xdp.Program) ([]*wire, er
 
 func newSource(o *Options, w *wire, side, number, all int) (*Source, error) {
 	s := &Source{
-		opts: o, wire: w, in: w.ends[side], out: w.ends[1-side], all: all, epoll: -1, promisc: -1,
+		opts: o, wire: w, in: w.ends[side], out: w.ends[1-side], number: number, all: all, epoll: -1, promisc: -1,
 		like: capture.Frame{Iface: o.Index, Link: capture.LinkEthernet},
 	}
 	if len(s.out) > 0 {
@@ -181,20 +186,29 @@ func newSource(o *Options, w *wire, side, number, all int) (*Source, error) {
 		}
 		s.keep = p.Frames(func(err error) { o.Log.Warnf("%s: %v", o.Interface, err) })
 	}
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare sets up what hangs on the interface besides the sockets.
+func (s *Source) prepare() error {
+	s.poll = s.poll[:0]
 	for _, p := range s.in {
 		s.poll = append(s.poll, unix.PollFd{Fd: int32(p.fd), Events: unix.POLLIN})
 	}
-	if o.Promisc {
+	if s.opts.Promisc {
 		fd, err := promiscuous(s.in[0].dev)
 		if err != nil {
-			return nil, explain(o.Interface, err)
+			return explain(s.opts.Interface, err)
 		}
 		s.promisc = fd
 	}
-	if o.BusyPoll && number == 0 {
+	if s.opts.BusyPoll && s.number == 0 {
 		s.tune()
 	}
-	return s, nil
+	return nil
 }
 
 // tune sets the interface up for busy polling. What cannot be set costs speed only.
@@ -248,10 +262,13 @@ func (s *Source) Symmetric() bool { return s.all == 1 }
 
 // Descriptor returns what poll(2) can wait for.
 func (s *Source) Descriptor() int {
-	if s.epoll >= 0 {
+	switch {
+	case s.epoll >= 0:
 		return s.epoll
+	case len(s.in) > 0:
+		return s.in[0].fd
 	}
-	return s.in[0].fd
+	return -1
 }
 
 // Read lends frames, and waits for some when there are none.
@@ -271,6 +288,10 @@ func (s *Source) read(batch []capture.Frame, wait bool) (int, error) {
 	if s.end {
 		return 0, fmt.Errorf("capture on %s is closed", s.opts.Interface)
 	}
+	if s.gone {
+		s.revive(wait)
+		return 0, nil
+	}
 	n := s.take(batch)
 	if n == 0 && len(batch) > 0 {
 		if s.opts.BusyPoll {
@@ -285,12 +306,16 @@ func (s *Source) read(batch []capture.Frame, wait bool) (int, error) {
 		}
 	}
 	if n == 0 {
+		if s.quiet++; wait || s.quiet%256 == 0 {
+			s.check()
+		}
 		return 0, nil
 	}
 	var size uint64
 	for i := range batch[:n] {
 		size += uint64(len(batch[i].Data))
 	}
+	s.lent += n
 	s.received.Add(uint64(n))
 	s.bytes.Add(size)
 	return n, nil
@@ -301,24 +326,21 @@ func (s *Source) wait() {
 	for i := range s.poll {
 		s.poll[i].Revents = 0
 	}
-	n, err := unix.Poll(s.poll, maxWait)
-	if err != nil || n <= 0 {
-		return
-	}
-	for i := range s.poll {
-		if s.poll[i].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) == 0 {
+	_, _ = unix.Poll(s.poll, maxWait)
+}
+
+// check finds out whether the interface was taken away: poll(2) does not tell. One that only goes down and comes up again makes no
+// error.
+func (s *Source) check() {
+	for _, p := range s.in {
+		if e, err := unix.GetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || e == 0 {
 			continue
 		}
-		// Reading the error clears it.
-		_, _ = unix.GetsockoptInt(s.in[i].fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		s.errors.Add(1)
-		if !s.gone {
-			s.gone = true
-			s.opts.Log.Warnf("%s: the interface is gone", s.opts.Interface)
-		}
+		s.gone = true
 	}
 	if s.gone {
-		time.Sleep(maxWait * time.Millisecond)
+		s.opts.Log.Warnf("%s: the interface is gone", s.opts.Interface)
 	}
 }
 
@@ -466,9 +488,10 @@ func (s *Source) join(p *port, left uint32, f *capture.Frame) (parts uint32) {
 func (s *Source) Release(batch []capture.Frame) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if s.end {
+	if s.end || s.wire == nil {
 		return nil
 	}
+	s.lent -= len(batch)
 	s.wire.mu.Lock()
 	defer s.wire.mu.Unlock()
 	for i := range batch {
@@ -556,6 +579,9 @@ func (s *Source) Inject(b []byte) error {
 	if s.end {
 		return fmt.Errorf("capture on %s is closed", s.opts.Interface)
 	}
+	if s.wire == nil {
+		return fmt.Errorf("cannot send on %s: the interface is gone", s.opts.Interface)
+	}
 	s.wire.mu.Lock()
 	defer s.wire.mu.Unlock()
 	p := s.in[0]
@@ -568,10 +594,7 @@ func (s *Source) Inject(b []byte) error {
 // Stats returns the totals. It may be called from any goroutine.
 func (s *Source) Stats() capture.Stats {
 	s.mu.Lock()
-	lost := s.lost
-	if !s.end {
-		lost = s.dropped()
-	}
+	lost := s.lost + s.dropped()
 	s.mu.Unlock()
 	return capture.Stats{
 		Received: s.received.Load(), Bytes: s.bytes.Load(), Dropped: lost,
@@ -586,7 +609,7 @@ func (s *Source) dropped() (n uint64) {
 			n += c
 		}
 	}
-	return max(n, s.lost)
+	return n
 }
 
 // Close gives the sockets back. No frame may be used afterwards. It may be called while another goroutine reads.
@@ -598,20 +621,30 @@ func (s *Source) Close() error {
 	if s.end {
 		return nil
 	}
-	s.lost = s.dropped()
 	s.end = true
-	var err error
+	return s.drop()
+}
+
+// drop gives up all that hangs on the interface.
+func (s *Source) drop() (err error) {
+	s.lost += s.dropped()
 	if s.prog != nil {
 		err = s.prog.Close()
+		s.prog = nil
 	}
 	for _, k := range s.knobs {
 		k.back()
 	}
-	for _, fd := range []int{s.promisc, s.epoll} {
-		if fd >= 0 {
-			_ = unix.Close(fd)
+	s.knobs = nil
+	for _, fd := range []*int{&s.promisc, &s.epoll} {
+		if *fd >= 0 {
+			_ = unix.Close(*fd)
+			*fd = -1
 		}
 	}
-	s.wire.leave()
+	if s.wire != nil {
+		s.wire.leave()
+	}
+	s.wire, s.in, s.out = nil, nil, nil
 	return err
 }
