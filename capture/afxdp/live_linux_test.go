@@ -526,9 +526,11 @@ func TestInline(t *testing.T) {
 		mode     XDPMode
 		separate bool
 		mtu      int
+		busy     bool // and unaligned
 	}{
-		{"native", XDPDriver, false, 1500}, {"generic", XDPGeneric, false, 1500},
-		{"memory apart", XDPDriver, true, 1500}, {"jumbo", XDPDriver, false, 9000}, {"jumbo apart", XDPDriver, true, 9000},
+		{"native", XDPDriver, false, 1500, false}, {"generic", XDPGeneric, false, 1500, false},
+		{"memory apart", XDPDriver, true, 1500, false}, {"jumbo", XDPDriver, false, 9000, false},
+		{"jumbo apart", XDPDriver, true, 9000, false}, {"busy and unaligned", XDPDriver, false, 1500, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := live.New(t)
@@ -540,8 +542,12 @@ func TestInline(t *testing.T) {
 			}
 			left, right := n.Host("a1", "10.1.0.1/24"), n.Host("b1", "10.1.0.2/24")
 			var log logged
-			sources := open(t, Options{Interface: "a0", Index: 0, CopyTo: "b0", XDP: c.mode, Promisc: true, Log: &log, separate: c.separate})
-			sources = append(sources, open(t, Options{Interface: "b0", Index: 1, CopyTo: "a0", XDP: c.mode, Promisc: true, Log: &log, separate: c.separate})...)
+			o := Options{XDP: c.mode, Promisc: true, Log: &log, separate: c.separate, Unaligned: c.busy, BusyPoll: c.busy,
+				BusyPollTime: defaultBusyPollTime, BusyPollBudget: defaultBusyPollBudget}
+			o.Interface, o.CopyTo, o.Index = "a0", "b0", 0
+			sources := open(t, o)
+			o.Interface, o.CopyTo, o.Index = "b0", "a0", 1
+			sources = append(sources, open(t, o)...)
 			if got := strings.Contains(log.String(), "cannot share memory"); got != c.separate {
 				t.Errorf("the log says:\n%s", &log)
 			}

@@ -12,6 +12,7 @@ type memory struct {
 	mem       []byte
 	chunk     int
 	unaligned bool
+	small     bool     // unaligned, but in ordinary pages
 	free      []uint32 // numbers of chunks, the last one is the next to be used
 	spare     int      // chunks that are kept out of the fill rings, for frames that we write ourselves
 	owner     int      // socket that it is registered with; -1 before
@@ -23,17 +24,25 @@ const addrBits = 48
 // hugePage is the size of the pages that unaligned chunks are kept in.
 const hugePage = 2 << 20
 
+// newMemory maps memory. Unaligned chunks are kept in ordinary pages where there are no huge ones.
 func newMemory(chunks, chunk int, unaligned bool) (*memory, error) {
-	size, flags := chunks*chunk, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_POPULATE
+	size := chunks * chunk
+	small := false
+	var mem []byte
+	var err error
 	if unaligned {
 		size = (size + hugePage - 1) / hugePage * hugePage
-		flags |= unix.MAP_HUGETLB
+		mem, err = unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, flags|unix.MAP_HUGETLB)
+		small = err != nil
 	}
-	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, flags)
+	if mem == nil {
+		mem, err = unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, flags)
+	}
 	if err != nil {
 		return nil, err
 	}
-	m := &memory{mem: mem, chunk: chunk, unaligned: unaligned, free: make([]uint32, chunks), spare: chunks / 8, owner: -1}
+	m := &memory{mem: mem, chunk: chunk, unaligned: unaligned, small: small, free: make([]uint32, chunks), spare: chunks / 8, owner: -1}
 	for i := range m.free {
 		m.free[i] = uint32(chunks - 1 - i)
 	}

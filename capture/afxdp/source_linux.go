@@ -159,6 +159,10 @@ func (o *Options) connect(ends [2]device, n int, prog *xdp.Program) ([]*wire, er
 		offer(o, wires)
 	}
 	o.Log.Infof("%s", text)
+	if m := wires[0].mems[0]; m.small {
+		o.Log.Warnf("%s: mem-unaligned finds no huge pages and takes ordinary ones: a source needs %d of 2 MiB (/proc/sys/vm/nr_hugepages)",
+			o.Interface, len(m.mem)/hugePage)
+	}
 	if how.flags&unix.XDP_USE_SG == 0 || !prog.Frags() {
 		if most := wires[0].mems[0].chunk - headroom; ends[0].mtu+linkBytes > most {
 			o.Log.Warnf("%s: frames of more than %d bytes will be lost: the driver or the kernel knows no frames in several buffers; set the MTU to %d or less",

@@ -127,9 +127,6 @@ func newWire(o *Options, ends [2]device, i, n, chunk int, a attempt) (*wire, err
 	fresh := func(ports int) (*memory, error) {
 		m, err := newMemory(ports*o.frames, chunk, o.Unaligned)
 		if err != nil {
-			if o.Unaligned {
-				return nil, fmt.Errorf("no huge pages for mem-unaligned (see /proc/sys/vm/nr_hugepages): %w", err)
-			}
 			return nil, fmt.Errorf("frame memory: %w", err)
 		}
 		w.mems = append(w.mems, m)
