@@ -46,6 +46,10 @@ var doneKeys = []string{
 	"af-packet.mmap-locked", "af-packet.buffer-size", "af-packet.checksum-checks", "af-packet.enable-hwtimestamp",
 	"af-packet.ebpf-lb-file", "af-packet.ebpf-filter-file", "af-packet.rollover", "capture.disable-offloading",
 	"pcap.interface", "pcap.buffer-size", "pcap.bpf-filter", "pcap.checksum-checks", "pcap.threads", "pcap.promisc", "pcap.snaplen",
+	"af-xdp.interface", "af-xdp.threads", "af-xdp.disable-promisc", "af-xdp.force-xdp-mode", "af-xdp.force-bind-mode",
+	"af-xdp.mem-unaligned", "af-xdp.enable-busy-poll", "af-xdp.busy-poll-time", "af-xdp.busy-poll-budget",
+	"af-xdp.gro-flush-timeout", "af-xdp.napi-defer-hard-irq", "af-xdp.checksum-checks", "af-xdp.bpf-filter",
+	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
 	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
 
 	"app-layer.error-policy",

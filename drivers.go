@@ -12,6 +12,7 @@ import (
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
 	"sentinel/capture/pcaplive"
+	"sentinel/capture/afxdp"
 	"sentinel/internal/conf"
 )
 
@@ -19,6 +20,7 @@ import (
 var drivers = []capture.Driver{
 	afpacket.Driver,
 	pcaplive.Driver,
+	afxdp.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.

@@ -20,7 +20,6 @@ var notYet = []struct {
 	{name: "pfring-cluster-id", value: '='},
 	{name: "pfring-cluster-type", value: '='},
 	{name: "dpdk"},
-	{name: "af-xdp", value: '?', instead: "use --af-packet"},
 	{name: "netmap", value: '?', instead: "use --af-packet"},
 	{name: "queue", short: "q", value: '=', instead: "NFQUEUE is not supported yet"},
 	{name: "ipfw", short: "d", value: '='},
