@@ -77,6 +77,8 @@ type Options struct {
 	Workers int    // for RunMode autofp and workers; 0 = one a core
 	RunMode string // "single", "autofp", "workers"; empty = chosen by source
 
+	// Started is called by each Run when its workers are there, before they read.
+	Started func()
 	// OnEvent is told every EVE line, with its newline. It is called from workers, at any time, one line at a time; the
 	// slice is lent for the call.
 	OnEvent func(line []byte)
@@ -121,6 +123,7 @@ type Engine struct {
 	injected  [1]capture.Frame
 	number    uint64
 	running   atomic.Bool
+	stalled   atomic.Int32 // workers that do not get on
 	closed    bool
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
@@ -465,6 +468,9 @@ func (e *Engine) attach(w []*worker, r []*receiver) {
 	defer e.mu.Unlock()
 	e.workers = append(e.workers, w...)
 	e.receivers = append(e.receivers, r...)
+	if e.opt.Started != nil {
+		e.opt.Started()
+	}
 }
 
 // retire lets go of the workers of an earlier run; what they counted stays.
