@@ -64,7 +64,7 @@ var doneKeys = []string{
 	"detect.prefilter", "detect.sgh-mpm-caching", "detect.thresholds.memcap",
 
 	"run-as", "pid-file", "daemon-directory", "umask", "coredump.max-dump",
-	"security.limit-noproc", "security.landlock",
+	"security.limit-noproc", "security.landlock", "threading",
 }
 
 // harmlessKeys shape how Suricata spends memory and CPU, and have no counterpart here: what they ask for is met

@@ -3,7 +3,6 @@ package sentinel
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -103,15 +102,15 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	auto := e.opt.Workers
-	if auto <= 0 {
-		auto = runtime.GOMAXPROCS(0)
-	}
 	var names []string
 	var all []capture.Source
+	e.counters.live.reset()
 	for i := range list {
 		t := &list[i]
-		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
+		if t.Auto = e.opt.Workers; t.Auto <= 0 {
+			t.Auto = e.threading.threads(t.Name)
+		}
+		t.Log = driverLog{e.log, d.Name}
 		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
 		names = append(names, t.Name)
 		opened, err := d.Open(t)
@@ -121,6 +120,7 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 			}
 			return nil, err
 		}
+		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
 	}
 	e.SetInterfaces(names)

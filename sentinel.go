@@ -92,28 +92,29 @@ type Options struct {
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
 // one at a time.
 type Engine struct {
-	opt      Options
-	log      zerolog.Logger
-	tree     *conf.Tree
-	set      *settings
-	reg      *app.Registry
-	ips      bool
-	detects  bool
-	seed     uint64
-	ruleset  atomic.Pointer[detect.Ruleset]
-	shared   *detect.Shared
-	names    *detect.Names
-	datasets *dataset.Sets
-	expect   *stream.Expectations
-	states   sync.Map // what protocols share among workers, by name
-	out      *eve.Output
-	counters *counters
-	loaded   atomic.Pointer[Loaded]
-	reloads  sync.Mutex
-	users    sync.Mutex
-	using    map[*detect.Ruleset]int // workers by ruleset, under users
-	gen      uint32
-	started  time.Time
+	opt       Options
+	log       zerolog.Logger
+	tree      *conf.Tree
+	set       *settings
+	threading *threading
+	reg       *app.Registry
+	ips       bool
+	detects   bool
+	seed      uint64
+	ruleset   atomic.Pointer[detect.Ruleset]
+	shared    *detect.Shared
+	names     *detect.Names
+	datasets  *dataset.Sets
+	expect    *stream.Expectations
+	states    sync.Map // what protocols share among workers, by name
+	out       *eve.Output
+	counters  *counters
+	loaded    atomic.Pointer[Loaded]
+	reloads   sync.Mutex
+	users     sync.Mutex
+	using     map[*detect.Ruleset]int // workers by ruleset, under users
+	gen       uint32
+	started   time.Time
 
 	mu        sync.Mutex
 	workers   []*worker
@@ -194,6 +195,9 @@ func (e *Engine) configure() error {
 	root := e.tree.Root()
 	var errs []error
 	if e.set, errs = readSettings(root, e.ips); len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if errs := e.readThreading(); len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	switch o.Checksums {
@@ -329,7 +333,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	}
 	n := e.opt.Workers
 	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = e.threading.sharing()
 	}
 	mode := e.opt.RunMode
 	if mode == "" {
@@ -346,6 +350,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
 	e.retire()
+	e.placeProcess(max(n, len(sources)))
 	var err error
 	switch {
 	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
@@ -391,6 +396,7 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 	defer runtime.UnlockOSThread()
 	setPanicOnFault()
 	w.pub.source = s
+	w.e.pin(w, s)
 	described, _ := s.(capture.Described)
 	clock, _ := s.(capture.Clock)
 	frames := make([]capture.Frame, loanFrames)

@@ -348,7 +348,7 @@ func TestDaemonFlows(t *testing.T) {
 			frame := datagram("sentinel of many flows")
 			for i := range flows {
 				frame[14+20], frame[14+21] = byte(0x40+i>>8), byte(i) // the source port
-				frame[14+26], frame[14+27] = 0, 0                      // no checksum
+				frame[14+26], frame[14+27] = 0, 0                     // no checksum
 				if err := d.sender.Send(frame); err != nil {
 					t.Fatal(err)
 				}
@@ -415,6 +415,52 @@ func TestStopAtOnce(t *testing.T) {
 			case <-time.After(liveWait):
 				t.Error("the process does not end")
 			}
+		})
+	}
+}
+
+// Workers have the processors and the priority of their set, all other threads those of the management set, and new ones too.
+func TestDaemonThreads(t *testing.T) {
+	var cpus unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &cpus); err != nil || cpus.Count() < 2 || !cpus.IsSet(0) || !cpus.IsSet(1) {
+		live.Skip(t, "needs the processors 0 and 1")
+	}
+	for name, sets := range map[string]string{
+		"map": `
+    management-cpu-set: {cpu: [0]}
+    worker-cpu-set: {cpu: [all], interface-specific-cpu-set: [{interface: sen0, cpu: ["1-1"], prio: {high: [all]}}]}`,
+		"list": `
+    - management-cpu-set: {cpu: [0]}
+    - worker-cpu-set: {cpu: [1], mode: exclusive, prio: {high: [1], default: low}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := deploy(t, "threading:\n  set-cpu-affinity: yes\n  stack-size: 8 MiB\n  cpu-affinity:"+sets, nil)
+			d.rule(2)
+			d.signal(syscall.SIGUSR2) // a reload works in threads of its own
+			d.until("eve.json", `"signature_id":2,`, d.send)
+			d.until("suricata.log", "W#00-sen0: processors 1, priority high", nil)
+			d.until("suricata.log", "management threads: processors 0 ", nil)
+			if got := d.threads("Cpus_allowed_list"); len(got) != 2 || got["Cpus_allowed_list 1"] != 1 || got["Cpus_allowed_list 0"] < 2 {
+				t.Errorf("%v", got)
+			}
+			list, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", d.pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			nice := map[string]int{}
+			for _, f := range list {
+				b, err := os.ReadFile(f)
+				if err != nil {
+					continue // has ended since
+				}
+				_, rest, _ := strings.Cut(string(b), ") ")
+				nice[strings.Fields(rest)[16]]++ // field 19 of the line
+			}
+			if nice["-2"] != 1 || nice["0"] != len(list)-1 {
+				t.Errorf("niceness of threads: %v", nice)
+			}
+			d.signal(syscall.SIGTERM)
+			d.gone()
 		})
 	}
 }
