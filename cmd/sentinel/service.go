@@ -269,3 +269,15 @@ func (s *service) reload(e *sentinel.Engine) {
 	e.ReportLoaded()
 	s.log.notice("rule reload complete")
 }
+
+// interfaces tells what each interface has brought, in the form that Suricata's users know from the end of its log.
+func (s *service) interfaces(e *sentinel.Engine) {
+	for _, i := range e.InterfaceStats() {
+		lost := 0.0
+		if i.Drops > 0 {
+			lost = 100 * float64(i.Drops) / float64(i.Packets+i.Drops)
+		}
+		s.log.say(levelNotice, "device", fmt.Sprintf("%s: packets: %d, drops: %d (%.2f%%), invalid chksum: %d", i.Name, i.Packets, i.Drops, lost,
+			i.InvalidChecksums))
+	}
+}
