@@ -26,6 +26,7 @@ var needs = map[string][]daemon.Capability{
 
 // confine gives up what the process does not need once all is open: first the user, then folders, then new processes.
 func (s *service) confine(e *sentinel.Engine) error {
+	s.status = s.describe(e)
 	if !ownProcess {
 		return nil
 	}

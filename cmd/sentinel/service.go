@@ -36,6 +36,8 @@ type service struct {
 	notify *daemon.Notifier
 	status string
 	cancel context.CancelCauseFunc
+	// SIGUSR2 and SIGHUP. They are taken from the start on: while rules are compiled, too, they must not end the process.
+	control chan os.Signal
 }
 
 // background starts the program in the background if that is asked for. done is false in that process, and where nothing is asked for.
@@ -133,6 +135,8 @@ func (o *options) service(log *engineLog, tree *conf.Tree) (*service, error) {
 		}
 	}
 	if ownProcess {
+		s.control = make(chan os.Signal, 4)
+		signal.Notify(s.control, syscall.SIGUSR2, syscall.SIGHUP)
 		s.notify = daemon.NewNotifier()
 		s.notify.Status("Reading rules")
 	}
@@ -232,10 +236,26 @@ func (s *service) up() {
 	}
 }
 
+// describe says what the engine does, for the service manager.
+func (s *service) describe(e *sentinel.Engine) string {
+	var names []string
+	for _, i := range e.InterfaceStats() {
+		names = append(names, i.Name)
+	}
+	what := "Reading " + s.o.pcap
+	if len(names) > 0 {
+		what = "Capturing on " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s with %d rules", what, e.Loaded().Rules)
+}
+
 // signals lets SIGUSR2 reload the rules and SIGHUP open the logs anew. The result ends that.
 func (s *service) signals(e *sentinel.Engine) func() {
-	c := make(chan os.Signal, 4)
-	signal.Notify(c, syscall.SIGUSR2, syscall.SIGHUP)
+	c := s.control
+	if c == nil {
+		c = make(chan os.Signal, 4)
+		signal.Notify(c, syscall.SIGUSR2, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -260,7 +280,7 @@ func (s *service) signals(e *sentinel.Engine) func() {
 // reload reads the rules again.
 func (s *service) reload(e *sentinel.Engine) {
 	s.notify.Reloading("Reading rules")
-	defer func() { s.notify.Ready(s.status) }()
+	defer func() { s.notify.Ready(s.describe(e)) }()
 	s.log.notice("rule reload starting")
 	if err := e.Reload(); err != nil {
 		s.log.error("rule reload failed, the present rules go on: " + err.Error())

@@ -295,7 +295,7 @@ func TestDaemonNotify(t *testing.T) {
 		}
 	}
 	d := deploy(t, "", []string{"NOTIFY_SOCKET=" + filepath.Join(dir, "notify"), "WATCHDOG_USEC=300000"})
-	if s := hear("READY=1\n"); !strings.Contains(s, fmt.Sprintf("MAINPID=%d\n", d.pid)) || !strings.Contains(s, "STATUS=") {
+	if s := hear("READY=1\n"); !strings.Contains(s, fmt.Sprintf("MAINPID=%d\n", d.pid)) || !strings.Contains(s, "STATUS=Capturing on sen0 with 1 rules") {
 		t.Errorf("%q", s)
 	}
 	hear("WATCHDOG=1\n")
