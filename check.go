@@ -69,6 +69,9 @@ var doneKeys = []string{
 
 	"detect.inspection-recursion-limit", "detect.stream-tx-log-limit", "detect.guess-applayer-tx",
 	"detect.prefilter", "detect.sgh-mpm-caching", "detect.thresholds.memcap",
+
+	"run-as", "pid-file", "daemon-directory", "umask", "coredump.max-dump",
+	"security.limit-noproc", "security.landlock", "threading",
 }
 
 // harmlessKeys shape how Suricata spends memory and CPU, and have no counterpart here: what they ask for is met
@@ -77,7 +80,7 @@ var harmlessKeys = []string{
 	"detect.profile", "detect.custom-values", "detect.sgh-mpm-context", "detect.grouping", "detect.delayed-detect",
 	"detect.profiling", "autofp-scheduler", "default-packet-size", "delayed-detect", "profiling",
 	"host.hash-size", "host.prealloc", "ippair.hash-size", "ippair.prealloc", "defrag.prealloc",
-	"flow.managers", "flow.recyclers", "stream.max-sessions", "legacy.uricontent", "coredump.max-dump",
+	"flow.managers", "flow.recyclers", "stream.max-sessions", "legacy.uricontent",
 	"outputs.eve-log.json", "af-packet.disable-hwtimestamp",
 	"pcap-file.buffer-size", "logging.stacktrace-on-signal", "engine-analysis",
 }
