@@ -10,6 +10,7 @@ const (
 )
 
 // parseOverruns finds the line of a queue that a socket reads, and adds up what was lost.
+// A port of 0 stands for any.
 func parseOverruns(b []byte, queue uint16, port uint32) (lost uint32, ok bool) {
 	var v [columns]uint32
 	field, digits := 0, false
@@ -26,7 +27,7 @@ func parseOverruns(b []byte, queue uint16, port uint32) (lost uint32, ok bool) {
 			digits = false
 		}
 		if c == '\n' {
-			if field >= columns && v[columnQueue] == uint32(queue) && v[columnPort] == port {
+			if field >= columns && v[columnQueue] == uint32(queue) && (port == 0 || v[columnPort] == port) {
 				return v[columnQueueFull] + v[columnSocketFull], true
 			}
 			v, field = [columns]uint32{}, 0

@@ -44,6 +44,14 @@ func (o *overruns) read() uint64 {
 	return o.total
 }
 
+// taken reports whether another program reads a queue.
+func taken(queue uint16) bool {
+	o := openOverruns(queue, 0)
+	defer o.close()
+	o.read()
+	return o.known
+}
+
 func (o *overruns) close() error {
 	if o.fd < 0 {
 		return nil

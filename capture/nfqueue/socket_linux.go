@@ -139,10 +139,10 @@ func configure(fd int, queue uint16, wait bool, attrs []byte) error {
 // explain says what to do about an error.
 func explain(queue uint16, err error) error {
 	switch {
+	case errors.Is(err, unix.EPERM) && taken(queue), errors.Is(err, unix.EBUSY): // the kernel's word is the same as that for a missing right
+		return fmt.Errorf("cannot read queue %d: another program reads it, see /proc/net/netfilter/nfnetlink_queue: %w", queue, err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("cannot read queue %d: needs the capability CAP_NET_ADMIN, or root: %w", queue, err)
-	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("cannot read queue %d: another program reads it, see /proc/net/netfilter/nfnetlink_queue: %w", queue, err)
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("cannot read queue %d: the kernel has no nfnetlink_queue, load it with: modprobe nfnetlink_queue: %w", queue, err)
 	}
