@@ -11,12 +11,14 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/nfqueue"
 	"sentinel/internal/conf"
 )
 
 // drivers are the ways of capturing, in the order of listings.
 var drivers = []capture.Driver{
 	afpacket.Driver,
+	nfqueue.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.
@@ -113,7 +115,9 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		t := &list[i]
 		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
 		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
-		names = append(names, t.Name)
+		if names = append(names, t.Name); d.Unnamed {
+			names[i] = ""
+		}
 		opened, err := d.Open(t)
 		if err != nil {
 			for _, s := range all {

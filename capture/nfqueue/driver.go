@@ -11,7 +11,7 @@ import (
 
 // Driver is the way of capturing that the configuration calls nfq. Its targets are queues: a number, or a range such as 0:3.
 var Driver = capture.Driver{
-	Name: "nfq", Section: "nfq", Doc: "queues of the Linux firewall (NFQUEUE), inline",
+	Name: "nfq", Section: "nfq", Doc: "queues of the Linux firewall (NFQUEUE), inline", Unnamed: true,
 	Inline: func(*capture.Target) bool { return true },
 	Open: func(t *capture.Target) ([]capture.Source, error) {
 		list, err := Configure(t)

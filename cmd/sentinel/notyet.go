@@ -23,7 +23,6 @@ var notYet = []struct {
 	{name: "af-xdp", value: '?', instead: "use --af-packet"},
 	{name: "netmap", value: '?', instead: "use --af-packet"},
 	{name: "pcap", value: '?', instead: "use --af-packet"},
-	{name: "queue", short: "q", value: '=', instead: "NFQUEUE is not supported yet"},
 	{name: "ipfw", short: "d", value: '='},
 	{name: "pcap-file-buffer-size", value: '='},
 	{name: "plugin", value: '='},

@@ -82,6 +82,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	}
 	f.BoolVar(&o.pcapDelete, "pcap-file-delete", false, "with -r: delete each capture file once it was read")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "the same as --af-packet=`INTERFACE`; repeatable")
+	f.StringArrayVarP(&o.queues, "queue", "q", nil, "judge the packets of this NFQUEUE `NUMBER`, or of a range such as 0:3; repeatable")
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
@@ -217,5 +218,5 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 		}
 		return e.Open(sel)
 	}
-	return nil, errors.New("nothing to read from: use -r FILE or --af-packet[=INTERFACE]")
+	return nil, errors.New("nothing to read from: use -r FILE, --af-packet[=INTERFACE] or -q QUEUE")
 }
