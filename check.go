@@ -43,7 +43,7 @@ var doneKeys = []string{
 	"af-packet.use-mmap", "af-packet.tpacket-v3", "af-packet.block-size", "af-packet.block-timeout",
 	"af-packet.ring-size", "af-packet.disable-promisc", "af-packet.bpf-filter", "af-packet.copy-mode",
 	"af-packet.copy-iface", "af-packet.live-interface",
-	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter", "nfq",
+	"pcap-file.recursive", "pcap-file.continuous", "pcap-file.delay", "pcap-file.poll-interval", "pcap-file.delete-when-done", "bpf-filter", "nfq",
 
 	"app-layer.error-policy",
 	"app-layer.protocols.*.enabled", "app-layer.protocols.*.detection-ports", "app-layer.protocols.dns",

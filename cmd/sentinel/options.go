@@ -205,9 +205,11 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 	case err != nil:
 		return nil, err
 	case o.pcap != "":
-		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(e.Warn), Continuous: o.continuous,
-			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) },
-			Done: del.done})
+		p := pcapfile.Options{Filter: filter.frames(e.Warn), Report: func(err error) { e.Warn(err.Error()) }, Done: del.done}
+		if err := o.directory(e.Config().Root(), &p); err != nil {
+			return nil, err
+		}
+		s, err := pcapfile.Open(o.pcap, p)
 		if err != nil {
 			return nil, err
 		}
