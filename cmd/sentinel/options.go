@@ -126,9 +126,9 @@ func usage(w io.Writer, o *options) error {
   sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
   sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
   sentinel -T -c suricata.yaml                    test configuration and rules
-
+%s
 Options:
-%s`, sentinel.Version, optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
+%s`, sentinel.Version, subcommandLines(), optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
 		m := optional.FindStringSubmatch(s)
 		return fmt.Sprintf("%-*s", len(s), "[="+m[1]+"]")
 	}))

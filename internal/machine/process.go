@@ -21,6 +21,7 @@ type Kernel struct {
 	Clocks          []string `json:"clock_sources"`
 	Synchronised    *bool    `json:"clock_synchronised"` // null = unknown
 	Queue           bool     `json:"nfqueue"`            // nfnetlink_queue is there
+	QueuesRead      []int    `json:"nfqueue_read"`       // queues that a program reads
 	VFIO            bool     `json:"vfio"`               // the driver vfio-pci is there
 	UIO             bool     `json:"uio"`                // uio_pci_generic or igb_uio is there
 	IOMMU           bool     `json:"iommu"`
@@ -50,6 +51,13 @@ func (s *System) kernel() Kernel {
 			k.BPFFS = f[1]
 		case f[2] == "hugetlbfs":
 			k.HugeFS = append(k.HugeFS, f[1])
+		}
+	}
+	for _, line := range strings.Split(s.text("proc/self/net/netfilter/nfnetlink_queue"), "\n") {
+		if f := strings.Fields(line); len(f) > 1 {
+			if n, err := strconv.Atoi(f[0]); err == nil {
+				k.QueuesRead = append(k.QueuesRead, n)
+			}
 		}
 	}
 	if s.Synchronised != nil {
