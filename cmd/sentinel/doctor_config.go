@@ -135,24 +135,13 @@ func (d *doctor) logs() {
 	case err != nil:
 		d.ok(area, "%s is writable", d.home)
 	case free < lowSpace:
-		d.warn(area, fmt.Sprintf("%s has %s left", d.home, bytesText(free)), "a busy network fills that in minutes, and events are lost then",
+		d.warn(area, fmt.Sprintf("%s has %s left", d.home, size(free)), "a busy network fills that in minutes, and events are lost then",
 			"make room, or choose another folder with -l")
 	case inodes == 0:
 		d.warn(area, d.home+" has no room for more files", "logs cannot be rotated, and files not be stored", "delete some")
 	default:
-		d.ok(area, "%s is writable, %s are free", d.home, bytesText(free))
+		d.ok(area, "%s is writable, %s are free", d.home, size(free))
 	}
-}
-
-// bytesText writes a number of bytes for people.
-func bytesText(n uint64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%d GiB", n>>30)
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	}
-	return fmt.Sprintf("%d KiB", n>>10)
 }
 
 // socketFolder is where the control socket is if the configuration does not say.

@@ -42,11 +42,14 @@ func (d *doctor) memory() {
 			caps += n
 		}
 	}
-	text := fmt.Sprintf("rings take %s, memcaps let the engine take %s, of %s", bytesText(rings), bytesText(caps), bytesText(limit))
+	text := fmt.Sprintf("memcaps let the engine take %s of %s", size(caps), size(limit))
+	if rings > 0 {
+		text = fmt.Sprintf("rings take %s, and %s", size(rings), text)
+	}
 	const why = "the kernel ends programs when memory runs out"
 	switch {
 	case rings > d.m.Memory.Available && d.m.Memory.Available > 0:
-		d.fail(area, fmt.Sprintf("rings take %s, and %s are available", bytesText(rings), bytesText(d.m.Memory.Available)), "the kernel refuses them", "lower ring-size or threads")
+		d.fail(area, fmt.Sprintf("rings take %s, and %s are available", size(rings), size(d.m.Memory.Available)), "the kernel refuses them", "lower ring-size or threads")
 	case rings+caps > limit:
 		d.fail(area, text, why, "lower ring-size or the memcaps")
 	case rings+caps > limit/4*3:
@@ -79,7 +82,7 @@ func (d *doctor) hugePages() {
 	case free == 0:
 		d.fail(area, "all are in use", "DPDK puts packets there", fmt.Sprintf(pages, d.m.Nodes[0].Number)+"   (more than there are now)")
 	default:
-		d.ok(area, "%s are free", bytesText(free))
+		d.ok(area, "%s are free", size(free))
 	}
 	if free > 0 && len(d.m.Kernel.HugeFS) == 0 && !d.root.Get("dpdk.eal-params.in-memory").Exists() {
 		d.fail(area, "they are not mounted", "DPDK finds them through a file system", "mount -t hugetlbfs none /dev/hugepages")
@@ -238,7 +241,7 @@ func (d *doctor) system() {
 	bpf := d.sel.Driver == "af-xdp"
 	locks := bpf && !k.AtLeast(5, 11) || d.sel.Driver == "dpdk"
 	if locks && p.LockedMemory < 256<<20 && !p.Has(machine.IPCLock) {
-		d.fail(limits, fmt.Sprintf("%s of memory may be locked", bytesText(p.LockedMemory)), "the buffers of "+d.sel.Driver+" are locked memory",
+		d.fail(limits, fmt.Sprintf("%s of memory may be locked", size(p.LockedMemory)), "the buffers of "+d.sel.Driver+" are locked memory",
 			"ulimit -l unlimited   (in a unit of systemd: LimitMEMLOCK=infinity)")
 	}
 	if d.sel.Driver == "nfq" && k.ReadBufferMax > 0 && k.ReadBufferMax < 64<<20 && !p.Has(machine.NetAdmin) {

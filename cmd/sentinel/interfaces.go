@@ -146,7 +146,7 @@ func queues(f *machine.Interface) string {
 	var s []string
 	if f.Queues.RX > 0 {
 		n := fmt.Sprintf("%d to receive, %d to send", f.Queues.RX, f.Queues.TX)
-		if most := max(f.Queues.MaxCombined, f.Queues.MaxRX); most > 0 {
+		if most := max(f.Queues.MaxCombined, f.Queues.MaxRX); most > f.Queues.RX {
 			n += fmt.Sprintf(" (up to %d)", most)
 		}
 		s = append(s, n)

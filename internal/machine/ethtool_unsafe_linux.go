@@ -197,7 +197,7 @@ func (e *ethtool) rss(f *Interface) {
 		return
 	}
 	r := &f.RSS
-	r.Known = true
+	r.Known = table > 0
 	for i := range table {
 		r.Table = append(r.Table, word(b, head/4+i))
 	}

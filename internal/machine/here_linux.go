@@ -82,8 +82,9 @@ func askXDP(f *Interface) error {
 		return err
 	}
 	req := nl.NewNetlinkRequest(int(family.ID), 0)
-	req.AddData(&nl.Genlmsg{Command: netdevGet, Version: 1})
-	req.AddData(nl.NewRtAttr(netdevIndex, nl.Uint32Attr(uint32(f.Index))))
+	// Command, version, and two bytes that must be 0; then an attribute.
+	b := append([]byte{netdevGet, 1, 0, 0}, nl.NewRtAttr(netdevIndex, nl.Uint32Attr(uint32(f.Index))).Serialize()...)
+	req.AddRawData(b)
 	messages, err := req.Execute(unix.NETLINK_GENERIC, 0)
 	if err != nil {
 		return err

@@ -141,6 +141,9 @@ func (s *System) interfaces(ports []Port) ([]Interface, error) {
 func (s *System) files(f *Interface, interrupts map[int]string) {
 	get := func(name string) string { return s.text(netFolder, f.Name, name) }
 	f.MAC, f.State, f.Duplex = get("address"), get("operstate"), get("duplex")
+	if f.Duplex == "unknown" {
+		f.Duplex = ""
+	}
 	f.MTU = int(s.number(int64(f.MTU), netFolder, f.Name, "mtu"))
 	f.Up = s.number(0, netFolder, f.Name, "flags")&1 != 0
 	f.Carrier = get("carrier") == "1"

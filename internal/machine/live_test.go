@@ -43,6 +43,10 @@ func TestHere(t *testing.T) {
 	if o := up.Offloads["tx"]; !o.On {
 		t.Errorf("tx: %+v", o)
 	}
+	// The kernel tells since 6.3. A veth never does zero-copy.
+	if m.Kernel.AtLeast(6, 3) && (!up.XDP.Known || up.XDP.ZeroCopy) {
+		t.Errorf("XDP of ma0: %+v", up.XDP)
+	}
 	if !up.XDP.Native || up.XDP.Attached != "" {
 		t.Errorf("XDP: %+v", up.XDP)
 	}
