@@ -122,8 +122,10 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 			return nil, err
 		}
 		all = append(all, opened...)
+		e.ctl.opened(t.Name, opened)
 	}
 	e.SetInterfaces(names)
+	e.ctl.capturing(d.Name)
 	return all, nil
 }
 

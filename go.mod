@@ -7,6 +7,8 @@ require (
 	golang.org/x/net v0.50.0
 )
 
+require github.com/peterh/liner v1.2.2 // indirect
+
 require (
 	github.com/cilium/ebpf v0.22.0 // indirect
 	github.com/dlclark/regexp2 v1.11.5 // indirect

@@ -30,6 +30,7 @@ type Loaded struct {
 	Skipped int            // rules whose requirements are not met here
 	ByWord  map[string]int // refused rules by the keyword that is to blame; "" = the rule's form
 	Errors  []string       // one text a refused rule
+	Refused []*rules.Error // the same
 	Took    time.Duration
 	When    time.Time
 }
@@ -143,6 +144,7 @@ func (e *Engine) load() error {
 		l.Failed++
 		l.ByWord[re.Keyword]++
 		l.Errors = append(l.Errors, err.Error())
+		l.Refused = append(l.Refused, re)
 		e.reportRefused(re)
 	}
 	files := e.opt.RuleFiles
@@ -225,46 +227,8 @@ func (e *Engine) load() error {
 		return errors.Join(fatal...)
 	}
 	e.loaded.Store(l)
-	e.install(rs)
+	e.judges.install(rs)
 	return nil
-}
-
-// install makes a ruleset the running one.
-func (e *Engine) install(rs *detect.Ruleset) {
-	e.users.Lock()
-	defer e.users.Unlock()
-	old := e.ruleset.Swap(rs)
-	if old != nil && e.using[old] == 0 {
-		old.Close()
-	}
-}
-
-// take lets a worker use the running ruleset until release. A ruleset that is not the running one and that nobody uses any more
-// gives its memory back.
-func (e *Engine) take() *detect.Ruleset {
-	e.users.Lock()
-	defer e.users.Unlock()
-	rs := e.ruleset.Load()
-	if rs != nil {
-		e.using[rs]++
-	}
-	return rs
-}
-
-// release ends a worker's use of a ruleset.
-func (e *Engine) release(rs *detect.Ruleset) {
-	if rs == nil {
-		return
-	}
-	e.users.Lock()
-	defer e.users.Unlock()
-	if e.using[rs]--; e.using[rs] > 0 {
-		return
-	}
-	delete(e.using, rs)
-	if e.ruleset.Load() != rs {
-		rs.Close()
-	}
 }
 
 // matcher chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
@@ -305,7 +269,7 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		GuessAppTx:         r.bool("detect.guess-applayer-tx", false),
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
-		FileStore:          e.out.Stores(),
+		FileStore:          e.out.Stores() || e.opt.Queue && e.features()["output::file-store"],
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),

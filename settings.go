@@ -1,6 +1,7 @@
 package sentinel
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -41,6 +42,7 @@ type settings struct {
 	perAppErrors  bool           // stats.exception-policy.per-app-proto-errors
 	actionOrder   []rules.Action // nil = the usual one
 
+	caps       memcaps
 	maxPending int
 	runmode    string
 	logDir     string
@@ -135,6 +137,8 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.readTCP(r, ips)
 	s.readDefrag(r)
 	s.readVars(r)
+	s.caps.flow.Store(s.flow.WithDefaults().Memcap)
+	s.caps.defrag.Store(int64(cmp.Or(s.defrag.Memcap, 32<<20)))
 	s.actionOrder = r.actionOrder()
 	s.perAppErrors = r.bool("stats.exception-policy.per-app-proto-errors", false)
 	s.maxPending = int(r.int("max-pending-packets", 1024, 1, 65535))

@@ -34,6 +34,7 @@ type worker struct {
 	pulse  pulse
 	panics map[string]int
 	tally  tally
+	mail   mailbox
 
 	events decode.EventCounts
 
@@ -69,16 +70,17 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 		w.stream.SetLoggers(id, e.out.Mask(id))
 	}
 	w.adopt()
+	w.capMemory()
 	w.pub = e.counters.publisher(w)
 	return w, nil
 }
 
 // adopt takes over a ruleset that was swapped in since the last batch.
 func (w *worker) adopt() {
-	if w.e.ruleset.Load() == w.rules {
+	if w.e.judges.now.Load() == w.rules {
 		return
 	}
-	rs := w.e.take()
+	rs := w.e.judges.take()
 	if rs == nil {
 		return
 	}
@@ -87,7 +89,7 @@ func (w *worker) adopt() {
 	} else {
 		w.detect.Adopt(rs)
 	}
-	w.e.release(w.rules)
+	w.e.judges.release(w.rules)
 	w.rules = rs
 	w.stream.SetFiles(w.e.out.FileFlags() | ruleFileFlags(rs))
 }
@@ -138,6 +140,7 @@ func (w *worker) tidy() {
 	w.guard(func() { w.stream.Expire(w.now, expireBatch) })
 	w.out.Flush()
 	w.pub.publish(w, false)
+	w.mail.open(w)
 }
 
 // run takes frames from i on and returns where to go on: the end, or behind a frame in which a bug was caught.
@@ -298,7 +301,7 @@ func (w *worker) free() {
 	w.stream.Close()
 	if w.detect != nil {
 		w.detect.Close()
-		w.e.release(w.rules)
+		w.e.judges.release(w.rules)
 		w.rules = nil
 	}
 }

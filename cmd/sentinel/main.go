@@ -26,6 +26,9 @@ func main() {
 
 // run is the whole program, for main and for the tests of the command line. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
+	if c := subcommandOf(args); c != nil {
+		return c.run(args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
@@ -101,13 +104,21 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		log.notice("Configuration provided was successfully loaded. Exiting.")
 		return 0
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if opt.Queue {
+		return o.serve(ctx, e, stop, log)
+	}
 	del := newDeleter(o, e.Config().Root(), e.Warn)
 	sources, err := o.open(e, del)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	closeControl, err := o.control(e, stop, log)
+	if err != nil {
+		return log.fatal(errors.Join(err, e.Close()))
+	}
+	defer closeControl()
 	signals := o.signals(e, log)
 	defer signals()
 	progress := newProgress(stderr, sources, o.quiet, log)
@@ -166,13 +177,7 @@ func (o *options) signals(e *sentinel.Engine, log *engineLog) func() {
 		for s := range c {
 			switch s {
 			case syscall.SIGUSR2:
-				log.notice("rule reload starting")
-				if err := e.Reload(); err != nil {
-					log.error("rule reload failed, the present rules go on: " + err.Error())
-					continue
-				}
-				e.ReportLoaded()
-				log.notice("rule reload complete")
+				_ = e.ReloadAndReport()
 			case syscall.SIGHUP:
 				log.reopen()
 				if err := e.Reopen(); err != nil {
