@@ -108,6 +108,12 @@ func (x *controller) commands() []control.Command {
 		plain("ruleset-reload-time", func() control.Reply { return x.rulesets(x.reloadTime) }),
 		plain("ruleset-stats", func() control.Reply { return x.rulesets(x.rulesetStats) }),
 		plain("ruleset-failed-rules", x.failedRules),
+		with("register-tenant-handler", x.tenantCommand(x.registerHandler)),
+		with("unregister-tenant-handler", x.tenantCommand(x.unregisterHandler)),
+		with("register-tenant", x.tenantCommand(x.registerTenant)),
+		with("reload-tenant", x.tenantCommand(x.reloadTenant)),
+		plain("reload-tenants", x.reloadAllTenants),
+		with("unregister-tenant", x.tenantCommand(x.unregisterTenant)),
 		with("add-hostbit", x.addHostbit),
 		with("remove-hostbit", x.removeHostbit),
 		with("list-hostbit", x.listHostbit),
@@ -176,6 +182,9 @@ func (x *controller) confGet(a control.Args) control.Reply {
 		return control.NOK("Unable to get value")
 	}
 	v, ok := x.e.tree.Get(name).Value()
+	if !ok {
+		v, ok = x.e.tenantKey(name).Value()
+	}
 	if !ok {
 		return control.NOK("Unable to get value")
 	}

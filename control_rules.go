@@ -93,7 +93,7 @@ func (e *Engine) allLoaded() (list []loadedOf) {
 	if l := e.loaded.Load(); l != nil {
 		list = append(list, loadedOf{0, l})
 	}
-	return list
+	return append(list, e.tenants.loaded()...)
 }
 
 // maxFailedRules is how many refused rules are listed.

@@ -112,12 +112,13 @@ type Engine struct {
 	loaded    atomic.Pointer[Loaded]
 	reloads   sync.Mutex
 	reloading atomic.Bool // by the control socket or a signal
-	gen       uint32
+	gen       atomic.Uint32
 	started   time.Time
 	parent    *Engine // whose rules this one judges by; nil = its own
 	ctl       controlState
 	files     fileQueue
-	tenant    uint32 // of all packets; 0 = by the packet
+	tenant    uint32   // of all packets; 0 = by the packet
+	tenants   *tenants // nil without multi-tenancy
 
 	mu        sync.Mutex
 	workers   []*worker
@@ -156,7 +157,7 @@ func New(o Options) (*Engine, error) {
 		for _, err := range e.openDatasets() {
 			e.log.Error().Str("module", "datasets").Msg(err.Error())
 		}
-		if err := e.load(); err != nil {
+		if err := e.loadAll(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
 	}

@@ -392,26 +392,32 @@ func (s *settings) readDefrag(r *reader) {
 }
 
 func (s *settings) readVars(r *reader) {
-	s.vars = rules.Vars{Address: map[string]string{}, Port: map[string]string{}}
-	read := func(path string, into map[string]string) {
-		for _, v := range r.root.Get(path).Children() {
-			text := v.Str("")
-			if v.IsList() {
-				text = "[" + strings.Join(v.Strings(), ",") + "]"
-			}
-			into[v.Name()] = text
+	s.vars = rules.Vars{Address: groupVars(r.root.Get("vars.address-groups")), Port: groupVars(r.root.Get("vars.port-groups"))}
+}
+
+// groupVars reads the variables of one kind.
+func groupVars(n *conf.Node) map[string]string {
+	m := map[string]string{}
+	for _, v := range n.Children() {
+		text := v.Str("")
+		if v.IsList() {
+			text = "[" + strings.Join(v.Strings(), ",") + "]"
 		}
+		m[v.Name()] = text
 	}
-	read("vars.address-groups", s.vars.Address)
-	read("vars.port-groups", s.vars.Port)
+	return m
 }
 
 // ruleFiles lists the files of rule-files below default-rule-path, with wildcards resolved.
 func ruleFiles(root *conf.Node) ([]string, []error) {
-	dir := root.Get("default-rule-path").Str("")
+	return ruleFilesOf(root.Get("rule-files"), root.Get("default-rule-path").Str(""))
+}
+
+// ruleFilesOf lists the files of a list of them below a folder, with wildcards resolved.
+func ruleFilesOf(list *conf.Node, dir string) ([]string, []error) {
 	var files []string
 	var errs []error
-	for _, name := range root.Get("rule-files").Strings() {
+	for _, name := range list.Strings() {
 		path := name
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)

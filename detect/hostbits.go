@@ -57,7 +57,7 @@ func (s *Shared) HostBits(a netip.Addr, now int64) (list []HostBitLeft, known bo
 			}
 			known = true
 			if t > now {
-				list = append(list, HostBitLeft{id, uint64((t - now) / second)})
+				list = append(list, HostBitLeft{id, uint64(t/second - now/second)})
 			}
 		}
 		sh.mu.Unlock()
