@@ -95,14 +95,22 @@ func (w *worker) tenancy() bool { return w.bench.judged != nil && w.bench.judged
 // summon makes w.detect that of a packet's tenant. Preconditions: there are tenants.
 func (w *worker) summon(f *flow.Flow, p *decode.Packet) {
 	if f == nil {
-		w.sit(w.tenantOf(p))
+		w.sit(w.registered(w.tenantOf(p)))
 		return
 	}
 	if !f.TenantKnown {
 		f.TenantKnown = true
-		f.Tenant = w.tenantOf(p)
+		f.Tenant = w.registered(w.tenantOf(p))
 	}
 	w.sit(f.Tenant)
+}
+
+// registered returns a tenant, or 0 where none of that number is there: such packets are judged by the rules of no tenant.
+func (w *worker) registered(tenant uint32) uint32 {
+	if tenant != 0 && w.bench.judged.byTenant[tenant] == nil {
+		return 0
+	}
+	return tenant
 }
 
 // sit makes w.detect that of a tenant.
@@ -112,11 +120,7 @@ func (w *worker) sit(tenant uint32) {
 		w.detect = w.bench.base
 		return
 	}
-	s := w.bench.by[tenant]
-	if s == nil { // mapped to, but not registered: no rules
-		s = w.seat(tenant, w.bench.judged.nothing)
-	}
-	w.detect = s.detect
+	w.detect = w.bench.by[tenant].detect // flows of tenants that are gone have a seat, and no rules
 }
 
 func (w *worker) tenantOf(p *decode.Packet) uint32 {
