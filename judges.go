@@ -37,6 +37,7 @@ type judges struct {
 
 	mu    sync.Mutex
 	using map[*detect.Ruleset]int // workers by ruleset
+	ended bool                    // nothing is judged any more
 }
 
 func newJudges() *judges { return &judges{using: map[*detect.Ruleset]int{}} }
@@ -58,6 +59,14 @@ func (j *judges) install(change func(*judgement)) {
 		next.byTenant = map[uint32]*detect.Ruleset{}
 	}
 	change(next)
+	if j.ended { // a reload that came too late
+		next.all(func(rs *detect.Ruleset) {
+			if rs != nil && !old.has(rs) {
+				rs.Close()
+			}
+		})
+		return
+	}
 	j.now.Store(next)
 	if old != nil {
 		old.all(func(rs *detect.Ruleset) {
@@ -108,7 +117,11 @@ func (j *judges) wants(what string) (yes bool) {
 	return yes
 }
 
+// close gives up the running rulesets. Preconditions: no worker uses them.
 func (j *judges) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = true
 	if now := j.now.Load(); now != nil {
 		now.all(func(rs *detect.Ruleset) {
 			if rs != nil {

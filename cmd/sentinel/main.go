@@ -124,6 +124,7 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = e.Run(ctx, sources...)
 	progress.stop()
+	closeControl()
 	if o.strict && (errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt)) {
 		// Those who ask for errors at start to be fatal get the reference's word on the others: what came before the damage counts.
 		log.say(levelWarning, "pcap", err.Error())
