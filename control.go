@@ -82,6 +82,7 @@ type controller struct {
 	c       Control
 	started time.Time
 	names   []string
+	hosts   hostsSeen
 }
 
 // commands lists all commands, in the order in which they are told.

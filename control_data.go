@@ -3,11 +3,36 @@ package sentinel
 import (
 	"math"
 	"net/netip"
+	"sync"
 
 	"sentinel/detect"
 	"sentinel/detect/dataset"
 	"sentinel/internal/control"
 )
+
+// hostsSeen are the hosts that commands have given bits: they are known even when all their bits are gone.
+type hostsSeen struct {
+	mu sync.Mutex
+	m  map[netip.Addr]bool
+}
+
+// maxHostsSeen bounds them.
+const maxHostsSeen = 1 << 16
+
+func (h *hostsSeen) add(a netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m == nil || len(h.m) >= maxHostsSeen {
+		h.m = map[netip.Addr]bool{}
+	}
+	h.m[a.Unmap()] = true
+}
+
+func (h *hostsSeen) has(a netip.Addr) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.m[a.Unmap()]
+}
 
 // host reads the address of a command on a host.
 func (x *controller) host(a control.Args) (netip.Addr, string) {
@@ -59,6 +84,7 @@ func (x *controller) addHostbit(a control.Args) control.Reply {
 	case !x.e.shared.SetHostBit(addr, id, now, seconds):
 		return control.NOK("couldn't create host")
 	}
+	x.hosts.add(addr)
 	return control.OK("hostbit added")
 }
 
@@ -67,7 +93,7 @@ func (x *controller) removeHostbit(a control.Args) control.Reply {
 	if why != "" {
 		return control.NOK(why)
 	}
-	if _, known := x.e.shared.HostBits(addr, x.e.clock()); !known {
+	if _, known := x.e.shared.HostBits(addr, x.e.clock()); !known && !x.hosts.has(addr) {
 		return control.NOK("host not found")
 	}
 	x.e.shared.ClearHostBit(addr, id)
@@ -83,7 +109,7 @@ func (x *controller) listHostbit(a control.Args) control.Reply {
 		return control.NOK("host not found")
 	}
 	list, known := x.e.shared.HostBits(addr, x.e.clock())
-	if !known {
+	if !known && !x.hosts.has(addr) {
 		return control.NOK("host not found")
 	}
 	type bit struct {

@@ -48,7 +48,21 @@ var memcapList = []memcap{
 		},
 		func(e *Engine, n uint64) { e.set.caps.defrag.Store(int64(n)); _ = e.active().ask((*worker).capMemory) }, false},
 	{name: "ippair"},
-	{name: "host"},
+	{"host", func(e *Engine) uint64 {
+		if e.shared == nil {
+			return 0
+		}
+		return e.shared.HostMemcap()
+	}, func(e *Engine) uint64 {
+		if e.shared == nil {
+			return 0
+		}
+		return e.shared.HostMemuse()
+	}, func(e *Engine, n uint64) {
+		if e.shared != nil {
+			e.shared.SetHostMemcap(n)
+		}
+	}, false},
 	{name: "ftp"},
 }
 

@@ -83,6 +83,9 @@ alert nonsense`})
 		{"add-hostbit fe80:0000:0000:0000:6600:6aff:fe5b:8f4a known 60", `"hostbit added"`, true},
 		{"list-hostbit fe80::6600:6aff:fe5b:8f4a", `{"count":1,"hostbits":[{"name":"known"`, true},
 		{"remove-hostbit fe80::6600:6aff:fe5b:8f4a known", `"hostbit removed"`, true},
+		{"list-hostbit fe80::6600:6aff:fe5b:8f4a", `{"count":0,"hostbits":[]}`, true},
+		{"remove-hostbit fe80::6600:6aff:fe5b:8f4a known", `"hostbit removed"`, true},
+		{"memcap-set host 10mb", `"memcap value for 'host' updated: 10485760 "`, true},
 		{"memcap-list", `[{"name":"stream","value":"64mb"},{"name":"stream-reassembly","value":"256mb"},{"name":"flow","value":"128mb"},` +
 			`{"name":"applayer-proto-http","value":"unlimited"},{"name":"applayer-proto-http-byterange","value":"unlimited"},{"name":"defrag","value":"32mb"},`, true},
 		{"memcap-show flow", `{"value":"128mb"}`, true},

@@ -65,3 +65,20 @@ func (s *Shared) HostBits(a netip.Addr, now int64) (list []HostBitLeft, known bo
 	slices.SortFunc(list, func(a, b HostBitLeft) int { return cmp.Compare(a.ID, b.ID) })
 	return list, known
 }
+
+// HostMemcap is how many bytes the bits of hosts and pairs of hosts may take.
+func (s *Shared) HostMemcap() uint64 { return s.bits.memcap.Load() }
+
+// SetHostMemcap changes that. Bits that are set stay.
+func (s *Shared) SetHostMemcap(n uint64) { s.bits.memcap.Store(n) }
+
+// HostMemuse is how many bytes they take.
+func (s *Shared) HostMemuse() (n uint64) {
+	for i := range s.bits.shards {
+		sh := &s.bits.shards[i]
+		sh.mu.Lock()
+		n += uint64(len(sh.m)) * bitSize
+		sh.mu.Unlock()
+	}
+	return n
+}
