@@ -19,6 +19,7 @@ var doneKeys = []string{
 	"exception-policy", "mpm-algo", "spm-algo", "pcre",
 	"default-rule-path", "rule-files", "classification-file", "reference-config-file", "threshold-file",
 	"engine.init-failure-fatal",
+	"unix-command", "run-as", "multi-detect", "host.memcap",
 
 	"stats.enabled", "stats.interval",
 	"logging.default-log-level", "logging.default-log-format", "logging.default-output-filter",

@@ -132,8 +132,10 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		}
 		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
+		e.ctl.opened(t.Name, opened)
 	}
 	e.SetInterfaces(names)
+	e.ctl.capturing(d.Name)
 	if strict {
 		e.set.checksum = checksumsAll
 	}

@@ -285,8 +285,8 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if w.detect != nil {
-		for i, n := range w.detect.Counters {
-			s.Put(c.detect[i], n)
+		for i := range detect.CountCounters {
+			s.Put(c.detect[i], w.bench.counted(i))
 		}
 	}
 	if w.e.ips {

@@ -26,7 +26,6 @@ var notYet = []struct {
 	{name: "plugin", value: '='},
 	{name: "capture-plugin", value: '='},
 	{name: "capture-plugin-args", value: '='},
-	{name: "unix-socket", value: '?'},
 	{name: "pcap-buffer-size", value: '='},
 	{name: "unittests", short: "u", instead: "the tests of this engine run with: make test"},
 	{name: "unittest-filter", short: "U", value: '='},

@@ -45,6 +45,8 @@ type options struct {
 	filter                      string
 	filterFile                  string
 
+	unixSocket string
+
 	lossAt, reassemblyAt, sessionAt, flowAt, defragAt uint64
 	errorTS, errorTC                                  int64
 	alertQueue                                        bool
@@ -91,6 +93,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
+	f.StringVar(&o.unixSocket, "unix-socket", "", "wait for commands, and for capture files to read, on the socket `PATH`")
+	f.Lookup("unix-socket").NoOptDefVal = selectFirst
 	f.BoolVar(&o.noRandom, "no-random", false, "no random choice anywhere: runs are repeatable")
 	f.StringVar(&o.dataDir, "data-dir", "", "`FOLDER` for state and caches")
 	f.StringVar(&o.listKeywords, "list-keywords", "", "list the rule keywords; =csv for a table, or =NAME for one (`FORM`)")
@@ -122,6 +126,11 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	case "", "all", "none", "auto":
 	default:
 		return o, fmt.Errorf("-k %s: use all, none or auto", o.checksums)
+	}
+	if o.unixSocket != "" {
+		if _, live, _ := o.selection(); live || o.pcap != "" {
+			return o, errors.New("--unix-socket takes capture files from its clients: leave out what else there is to read from")
+		}
 	}
 	if o.rulesOnly != "" && o.rulesToo != "" {
 		return o, errors.New("-s and -S exclude each other")
@@ -158,6 +167,12 @@ func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	}
 	if o.checksums == "auto" {
 		opt.Checksums = ""
+	}
+	if o.unixSocket != "" {
+		opt.Queue = true
+		if o.unixSocket != selectFirst {
+			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "unix-command.filename="+o.unixSocket)
+		}
 	}
 	if o.rulesOnly != "" {
 		opt.RuleFiles = []string{o.rulesOnly}
