@@ -109,6 +109,7 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	}
 	var names []string
 	var all []capture.Source
+	var sides []side
 	for i := range list {
 		t := &list[i]
 		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
@@ -122,7 +123,10 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 			return nil, err
 		}
 		all = append(all, opened...)
+		_, to, _ := t.CopyMode()
+		sides = append(sides, side{t.Name, to, opened})
 	}
+	e.wires, e.apart = join(sides)
 	e.SetInterfaces(names)
 	return all, nil
 }

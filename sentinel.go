@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,6 +123,10 @@ type Engine struct {
 	number    uint64
 	running   atomic.Bool
 	closed    bool
+	wires     map[capture.Source]wire // of the sources that Open has opened
+	apart     string                  // why the two sides of a wire cannot be one worker's; "" = they can
+	unjudged  unjudged
+	lost      int // workers that were given up
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
 	statsStop chan struct{}
@@ -141,6 +146,9 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e.counters = newCounters(e.reg, e.set, e.ips)
+	if e.ips {
+		e.unjudged.register(e.counters.reg)
+	}
 	var err error
 	if e.out, err = eve.Open(eve.Options{
 		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,
@@ -344,12 +352,23 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	}
 	e.retire()
 	var err error
-	switch {
-	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
-		err = e.runWorkers(ctx, sources)
-	case mode == "single" || n == 1:
-		err = e.runWorkers(ctx, sources[:1])
-	default:
+	var bundles [][]*tap
+	if mode == "workers" && !finite || len(sources) > 1 && mode != "autofp" {
+		if mode == "single" {
+			bundles = e.bundles(sources, 1)
+		} else {
+			bundles = e.bundles(sources, e.opt.Workers)
+		}
+		if why := e.whyApart(bundles, len(sources)); why != "" {
+			e.log.Warn().Msg(why + ": frames are handed over to their flows' workers, which costs some latency")
+			bundles = nil
+		}
+	} else if mode == "single" || n == 1 {
+		bundles = e.bundles(sources[:1], 1)
+	}
+	if bundles != nil {
+		err = e.runWorkers(ctx, bundles)
+	} else {
 		err = e.runHandoff(ctx, sources, n, finite)
 	}
 	if werr := e.out.Err(); werr != nil && err == nil {
@@ -358,10 +377,21 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	return err
 }
 
-// runWorkers gives each source a worker that reads it itself.
-func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error {
-	workers := make([]*worker, len(sources))
-	for i := range sources {
+// whyApart says why workers cannot read the sources themselves; "" = they can.
+func (e *Engine) whyApart(bundles [][]*tap, sources int) string {
+	switch {
+	case e.apart != "":
+		return e.apart
+	case bundles == nil:
+		return "the two sides of a wire cannot be waited for together"
+	}
+	return ""
+}
+
+// runWorkers gives each bundle of sources a worker that reads it itself.
+func (e *Engine) runWorkers(ctx context.Context, bundles [][]*tap) error {
+	workers := make([]*worker, len(bundles))
+	for i := range bundles {
 		w, err := e.newWorker(i)
 		if err != nil {
 			return err
@@ -369,50 +399,70 @@ func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error
 		workers[i] = w
 	}
 	e.attach(workers, nil)
-	errs := make([]error, len(sources))
-	var wg sync.WaitGroup
+	errs := make([]error, len(bundles))
+	ended := make([]chan struct{}, len(bundles))
 	for i, w := range workers {
-		wg.Add(1)
+		ended[i] = make(chan struct{})
+		for _, t := range bundles[i] {
+			w.pub.sources = append(w.pub.sources, t.Source)
+		}
 		go func() {
-			defer wg.Done()
-			errs[i] = w.read(ctx, sources[i])
+			defer close(ended[i])
+			if len(bundles[i]) == 1 {
+				errs[i] = w.read(ctx, bundles[i][0])
+			} else {
+				errs[i] = w.poll(ctx, bundles[i])
+			}
 		}()
 	}
-	e.watched(workers, wg.Wait)
+	e.watched(workers, func() {
+		for i, w := range workers {
+			select {
+			case <-ended[i]:
+			case <-w.lost:
+				e.lose(w)
+			}
+		}
+	})
 	return errors.Join(errs...)
 }
 
+// lose gives up a worker that does not come back: nothing of it may be freed.
+func (e *Engine) lose(w *worker) {
+	e.log.Error().Int("worker", w.id).Msg("the worker is given up: what it knew of its flows is lost")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost++
+	e.workers = slices.DeleteFunc(e.workers, func(x *worker) bool { return x == w })
+}
+
 // read is a worker's loop over a source of its own.
-func (w *worker) read(ctx context.Context, s capture.Source) error {
+func (w *worker) read(ctx context.Context, t *tap) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setPanicOnFault()
-	w.pub.source = s
-	described, _ := s.(capture.Described)
-	clock, _ := s.(capture.Clock)
-	frames := make([]capture.Frame, loanFrames)
-	number := uint64(1)
-	d := drain{ctx: ctx, live: clock == nil}
+	d := drain{ctx: ctx, live: t.clock == nil}
+	defer w.attend(ctx, []*tap{t})()
+	frames := w.lent
+	if w.custody != nil {
+		frames = frames[:inlineFrames]
+	}
 	for {
-		n, more, err := d.read(s, frames)
+		n, more, err := d.read(t.Source, frames)
 		if n > 0 {
-			if described != nil {
-				w.e.setFile(described.File())
-			}
-			w.batch(frames[:n], number)
-			number += uint64(n)
-			if rerr := s.Release(frames[:n]); rerr != nil && err == nil {
+			if rerr := w.take(t, n); rerr != nil && err == nil {
 				more, err = false, rerr
 			}
 		} else if more {
 			now := time.Now().UnixNano()
-			if clock != nil {
-				now = clock.Now()
+			if t.clock != nil {
+				now = t.clock.Now()
 			}
-			w.idle(now)
+			w.rest(now)
 		}
 		if !more {
 			w.close()
+			w.done = true
 			return err
 		}
 	}
@@ -524,7 +574,7 @@ func (e *Engine) Close() error {
 	for _, w := range e.workers {
 		w.free()
 	}
-	if rs := e.ruleset.Load(); rs != nil {
+	if rs := e.ruleset.Load(); rs != nil && e.lost == 0 {
 		rs.Close()
 	}
 	return err

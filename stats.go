@@ -195,8 +195,8 @@ func exceptionName(t stream.Target) string {
 type publisher struct {
 	c         *counters
 	set       *counter.Set
-	source    capture.Source // the worker's own; nil when frames are handed to it
-	handedOff bool           // the receiver decodes, and counts that
+	sources   []capture.Source // the worker's own; none when frames are handed to it
+	handedOff bool             // the receiver decodes, and counts that
 	batches   int
 	accepted  uint64
 	blocked   uint64
@@ -297,8 +297,15 @@ func (p *publisher) publish(w *worker, now bool) {
 			s.Put(c.dropped[r], p.dropped[r])
 		}
 	}
-	if p.source != nil {
-		p.captured(p.source.Stats())
+	if len(p.sources) > 0 {
+		var st capture.Stats
+		for _, s := range p.sources {
+			one := s.Stats()
+			st.Received += one.Received
+			st.Dropped += one.Dropped
+			st.Errors += one.Errors
+		}
+		p.captured(st)
 	}
 }
 

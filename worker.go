@@ -1,10 +1,12 @@
 package sentinel
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"sentinel/capture"
 	"sentinel/decode"
@@ -35,6 +37,18 @@ type worker struct {
 	panics map[string]int
 	tally  tally
 
+	// What an inline worker has of its sources, and who may touch them.
+	lent    []capture.Frame
+	from    *tap // where the frames of the present batch came from; nil = handed over, or injected
+	held    int  // how many of lent are
+	custody *custody
+	guarded atomic.Pointer[custody] // the same, for the watchdog
+	taps    []*tap
+	ctx     context.Context
+	done    bool          // it has ended as it should
+	gone    bool          // it has died
+	lost    chan struct{} // closed when it is given up
+
 	events decode.EventCounts
 
 	span          span
@@ -56,7 +70,8 @@ func (s *span) add(o span) {
 const expireBatch = 256
 
 func (e *Engine) newWorker(id int) (*worker, error) {
-	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{}}
+	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{},
+		lent: make([]capture.Frame, loanFrames), lost: make(chan struct{})}
 	cfg := e.streamConfig()
 	cfg.Flow.Worker = uint8(id)
 	var err error
@@ -151,6 +166,9 @@ func (w *worker) run(frames []capture.Frame, i int, number uint64) (next int) {
 		}
 	}()
 	for ; i < len(frames); i++ {
+		if w.custody != nil && !w.custody.reach(i) {
+			return len(frames)
+		}
 		w.frame(&frames[i], number+uint64(i))
 	}
 	return i
