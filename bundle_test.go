@@ -1,11 +1,13 @@
 package sentinel
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,30 +16,55 @@ import (
 	"sentinel/stream/app"
 )
 
-// network is a simulated source without a time of its own, as interfaces are: packets come now.
+// network is a simulated source as interfaces are: without a time of its own, packets come now. Their bytes are copies, as a
+// worker that is stuck may look at a frame whose memory was given back, and the simulation overwrites that.
 type network struct {
 	capture.Poller
 	capture.Injector
+	mu   sync.Mutex
+	lent [][]byte // the simulation's bytes, in order
 }
 
 func (n *network) Read(ctx context.Context, batch []capture.Frame) (int, error) {
-	return stamp(batch)(n.Poller.Read(ctx, batch))
+	got, err := n.Poller.Read(ctx, batch)
+	return n.lend(batch[:got]), err
 }
 
 func (n *network) Poll(batch []capture.Frame) (int, error) {
-	return stamp(batch)(n.Poller.Poll(batch))
+	got, err := n.Poller.Poll(batch)
+	return n.lend(batch[:got]), err
 }
 
-func stamp(batch []capture.Frame) func(int, error) (int, error) {
-	return func(n int, err error) (int, error) {
-		for i := range batch[:n] {
-			batch[i].Time = time.Now().UnixNano()
-		}
-		return n, err
+func (n *network) lend(batch []capture.Frame) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range batch {
+		f := &batch[i]
+		n.lent = append(n.lent, f.Data)
+		f.Data = bytes.Clone(f.Data)
+		f.Time = time.Now().UnixNano()
+		f.Flags |= capture.Writable
 	}
+	return len(batch)
 }
 
-func asNetwork(s *sim.Source) capture.Source { return &network{s, s} }
+func (n *network) Release(batch []capture.Frame) error {
+	n.mu.Lock()
+	back := make([]capture.Frame, len(batch))
+	for i := range batch {
+		f := &back[i]
+		*f = batch[i]
+		if f.Verdict == capture.Modified {
+			copy(n.lent[i], f.Data)
+		}
+		f.Data = n.lent[i]
+	}
+	n.lent = n.lent[len(batch):]
+	n.mu.Unlock()
+	return n.Poller.Release(back)
+}
+
+func asNetwork(s *sim.Source) capture.Source { return &network{Poller: s, Injector: s} }
 
 // pair is an engine inline between two simulated interfaces.
 func (w *watch) pair(o Options, a, b *sim.Source) (*Engine, []capture.Source) {
@@ -148,7 +175,7 @@ func TestJoin(t *testing.T) {
 	}
 	a, b, c, d, alone := q(2), q(2), q(1), q(1), q(1)
 	lone := []capture.Source{&struct{ capture.Source }{sim.New()}}
-	crooked := []capture.Source{&asymmetric{network{sim.New(), nil}}}
+	crooked := []capture.Source{&asymmetric{network{Poller: sim.New()}}}
 	for _, x := range []struct {
 		name    string
 		sides   []side
