@@ -15,8 +15,11 @@ type tap struct {
 	described capture.Described // nil = no file
 	// back sends toward where frames of this source come from; on, toward where they are forwarded. Nil = it cannot.
 	back, on capture.Injector
-	number   uint64 // of the next frame, from 1
-	over     bool   // it has ended
+	// receiver owns the source when frames are handed over; onward owns the one that they are forwarded to.
+	receiver, onward *receiver
+
+	number uint64 // of the next frame, from 1
+	over   bool   // it has ended
 }
 
 func newTap(s capture.Source) *tap {

@@ -85,6 +85,7 @@ func (w *worker) take(t *tap, n int) error {
 	if w.custody == nil {
 		w.from = t
 		w.batch(frames, number)
+		w.sendReplies()
 		return t.Release(frames)
 	}
 	w.pulse.begin()
@@ -98,6 +99,7 @@ func (w *worker) take(t *tap, n int) error {
 		w.regain()
 		return nil
 	}
+	w.sendReplies()
 	err := t.Release(frames)
 	w.custody.enter(custodyBusy)
 	w.tidy()
@@ -128,6 +130,7 @@ func (w *worker) rest(now int64) {
 // regain waits for the sources that were taken away while the worker was stuck.
 func (w *worker) regain() {
 	w.pulse.end()
+	w.nreplies = 0
 	w.custody.ask()
 }
 

@@ -73,7 +73,10 @@ type Options struct {
 
 	IPS      bool // verdicts are carried out (or would be: --simulate-ips)
 	Simulate stream.Simulate
-	NoRandom bool // no random choice anywhere, for repeatable runs
+	// RejectDevice is the interface that answers to rejected packets go out of; empty = back on a wire where they came from, and
+	// else as the host routes them.
+	RejectDevice string
+	NoRandom     bool // no random choice anywhere, for repeatable runs
 
 	Workers int    // for RunMode autofp and workers; 0 = one a core
 	RunMode string // "single", "autofp", "workers"; empty = chosen by source
@@ -127,6 +130,7 @@ type Engine struct {
 	apart     string                  // why the two sides of a wire cannot be one worker's; "" = they can
 	unjudged  unjudged
 	lost      int // workers that were given up
+	rejects   *rejecter
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
 	statsStop chan struct{}
@@ -164,6 +168,12 @@ func New(o Options) (*Engine, error) {
 			e.log.Error().Str("module", "datasets").Msg(err.Error())
 		}
 		if err := e.load(); err != nil {
+			return nil, errors.Join(err, e.out.Close())
+		}
+	}
+	e.rejects = &rejecter{device: o.RejectDevice, inline: e.ips, warn: func(s string) { e.log.Warn().Str("module", "reject").Msg(s) }}
+	if o.RejectDevice != "" {
+		if err := e.rejects.openDevice(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
 	}
@@ -479,17 +489,28 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 		}
 		w.pub.handedOff, w.live = true, !finite
 		workers[i] = w
-		rings[i] = &ring{shares: make(chan *share, ringSlots)}
+		rings[i] = &ring{worker: w, shares: make(chan *share, ringSlots)}
 	}
+	taps := e.taps(sources)
 	var receivers []*receiver
-	for _, s := range sources {
-		receivers = append(receivers, e.newReceiver(s, rings))
+	of := map[capture.Source]*receiver{}
+	for _, t := range taps {
+		t.receiver = e.newReceiver(t, rings)
+		receivers = append(receivers, t.receiver)
+		of[t.Source] = t.receiver
+	}
+	for _, t := range taps {
+		t.onward = of[e.wires[t.Source].peer]
 	}
 	e.attach(workers, receivers)
-	var work, read sync.WaitGroup
+	var read sync.WaitGroup
+	ended := make([]chan struct{}, n)
 	for i, w := range workers {
-		work.Add(1)
-		go w.work(rings[i], &work)
+		ended[i] = make(chan struct{})
+		go func() {
+			defer close(ended[i])
+			w.work(rings[i])
+		}()
 	}
 	errs := make([]error, len(receivers))
 	for i, r := range receivers {
@@ -504,9 +525,33 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 		for _, r := range rings {
 			close(r.shares)
 		}
-		work.Wait()
+		for i, w := range workers {
+			if !w.outlast(ended[i]) {
+				e.lose(w)
+			}
+		}
 	})
 	return errors.Join(errs...)
+}
+
+// outlast waits until a worker has ended. It is false for one that has died, or that is stuck and does not come back soon.
+func (w *worker) outlast(ended <-chan struct{}) bool {
+	var since time.Time
+	for {
+		select {
+		case <-ended:
+			return !w.gone
+		case <-time.After(idlePeriod):
+		}
+		switch {
+		case !w.stalled.Load():
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > giveUp:
+			return false
+		}
+	}
 }
 
 // attach makes workers and receivers known to counters.
@@ -565,6 +610,7 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	e.stopStats()
+	e.rejects.close()
 	err := e.out.Close()
 	if e.datasets != nil {
 		err = errors.Join(err, e.datasets.Save())

@@ -39,6 +39,7 @@ type counters struct {
 	rejected  counter.ID
 	replaced  counter.ID
 	dropped   [stream.DropReasonCount]counter.ID
+	answers   [2]counter.ID
 	bypassed  [2]counter.ID // packets, bytes
 }
 
@@ -157,6 +158,7 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 			c.dropped[r] = sum("ips.drop_reason." + strings.ReplaceAll(r.String(), " ", "_"))
 		}
 	}
+	c.answers = [2]counter.ID{sum("sentinel.rejects.sent"), sum("sentinel.rejects.not_sent")}
 	c.gaps, c.panics = sum("sentinel.app_layer_gap"), sum("sentinel.caught_panics")
 	return c
 }
@@ -202,8 +204,11 @@ type publisher struct {
 	blocked   uint64
 	rejected  uint64
 	replaced  uint64
-	panics    uint64 // of a receiver
-	dropped   [stream.DropReasonCount]uint64
+	// Answers to rejected packets that were sent, and those that were not.
+	answers, unanswered uint64
+
+	panics  uint64 // of a receiver
+	dropped [stream.DropReasonCount]uint64
 }
 
 // judged counts what became of a frame.
@@ -288,6 +293,8 @@ func (p *publisher) publish(w *worker, now bool) {
 			s.Put(c.detect[i], n)
 		}
 	}
+	s.Put(c.answers[0], p.answers)
+	s.Put(c.answers[1], p.unanswered)
 	if w.e.ips {
 		s.Put(c.accepted, p.accepted)
 		s.Put(c.blocked, p.blocked)

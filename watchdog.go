@@ -48,7 +48,14 @@ func (e *Engine) watch(workers []*worker, limit time.Duration, stop <-chan struc
 			}
 			l.told = true
 			fate := "a worker does not get on: a loop in the engine, or an output that blocks"
-			if w.relieve() {
+			if w.pub.handedOff && e.ips && w.live {
+				w.stalled.Store(true)
+				e.unjudged.stalls.Add(1)
+				if w.pulse.n.Load() != l.n { // just then
+					w.stalled.Store(false)
+				}
+			}
+			if w.stalled.Load() || w.relieve() {
 				fate += "; its frames are " + e.fate()
 			}
 			stacks := make([]byte, 256<<10)

@@ -48,6 +48,10 @@ type worker struct {
 	done    bool          // it has ended as it should
 	gone    bool          // it has died
 	lost    chan struct{} // closed when it is given up
+	stalled atomic.Bool   // it is stuck, or dead: receivers do without it
+
+	replies  []reply // answers to what was rejected, of the present batch
+	nreplies int
 
 	events decode.EventCounts
 
@@ -150,7 +154,11 @@ func (w *worker) batch(frames []capture.Frame, number uint64) {
 
 // tidy ends what has timed out and hands events to the sinks.
 func (w *worker) tidy() {
-	w.guard(func() { w.stream.Expire(w.now, expireBatch) })
+	n := expireBatch
+	if w.custody != nil {
+		n = inlineFrames // those that come meanwhile wait; there are no more new flows than frames
+	}
+	w.guard(func() { w.stream.Expire(w.now, n) })
 	w.out.Flush()
 	w.pub.publish(w, false)
 }
@@ -276,6 +284,12 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
 		acts |= u.Action
+		if u.Action&(stream.RejectSrc|stream.RejectDst) != 0 {
+			w.answer(f, p, u)
+		}
+		if u.Has(stream.Modified) && f.Flags&capture.Writable != 0 {
+			f.Verdict = capture.Modified
+		}
 		if i == 0 {
 			w.pub.judged(u)
 		}
