@@ -172,7 +172,7 @@ func New(o Options) (*Engine, error) {
 		}
 	}
 	e.rejects = &rejecter{device: o.RejectDevice, inline: e.ips, warn: func(s string) { e.log.Warn().Str("module", "reject").Msg(s) }}
-	if o.RejectDevice != "" {
+	if o.RejectDevice != "" && !o.Test {
 		if err := e.rejects.openDevice(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
