@@ -272,13 +272,13 @@ func TestStuckWorkerOfPair(t *testing.T) {
 					script = append(script, sim.Do(func() { close(gate) }), sim.Idle(50*time.Millisecond))
 					// The worker is back: it judges again.
 					back := make(chan struct{})
-					script = append(script, sim.Do(func() { time.AfterFunc(200*time.Millisecond, func() { close(back) }) }), sim.Hold(back))
+					script = append(script, sim.Do(func() { time.AfterFunc(500*time.Millisecond, func() { close(back) }) }), sim.Hold(back))
 					script = append(script, udp(1000, "bad"), udp(1001, "fine"))
 				}
 				b := sim.New(sim.Hold(gate))
 				o := Options{
 					Rules: `drop udp any any -> any any (msg:"bad"; content:"bad"; sid:1;)`,
-					Set:   []string{fmt.Sprintf("ips.fail-open=%v", open)}, stall: 40 * time.Millisecond,
+					Set:   []string{fmt.Sprintf("ips.fail-open=%v", open)}, stall: 250 * time.Millisecond,
 					more: []*app.Protocol{staller(func() {
 						if dies != "" {
 							runtime.Goexit()

@@ -11,12 +11,14 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/pcaplive"
 	"sentinel/internal/conf"
 )
 
 // drivers are the ways of capturing, in the order of listings.
 var drivers = []capture.Driver{
 	afpacket.Driver,
+	pcaplive.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.
@@ -110,8 +112,10 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	var names []string
 	var all []capture.Source
 	var sides []side
+	strict := e.set.checksum == checksumsAuto && d.Checksums != nil
 	for i := range list {
 		t := &list[i]
+		strict = strict && d.Checksums(t)
 		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
 		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
 		names = append(names, t.Name)
@@ -128,6 +132,9 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	}
 	e.wires, e.apart = join(sides)
 	e.SetInterfaces(names)
+	if strict {
+		e.set.checksum = checksumsAll
+	}
 	return all, nil
 }
 

@@ -22,7 +22,6 @@ var notYet = []struct {
 	{name: "dpdk"},
 	{name: "af-xdp", value: '?', instead: "use --af-packet"},
 	{name: "netmap", value: '?', instead: "use --af-packet"},
-	{name: "pcap", value: '?', instead: "use --af-packet"},
 	{name: "queue", short: "q", value: '=', instead: "NFQUEUE is not supported yet"},
 	{name: "ipfw", short: "d", value: '='},
 	{name: "pcap-file-buffer-size", value: '='},
