@@ -131,6 +131,7 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		sides = append(sides, side{t.Name, to, opened})
 	}
 	e.wires, e.apart = join(sides)
+	e.rejects.prepare()
 	e.SetInterfaces(names)
 	if strict {
 		e.set.checksum = checksumsAll

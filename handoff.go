@@ -146,7 +146,11 @@ func (r *receiver) run(ctx context.Context) error {
 	d := drain{ctx: ctx, live: !finite}
 	for {
 		l := r.take()
-		n, more, err := d.read(r.source, l.frames[:])
+		from := r.source
+		if r.inline && len(r.lent) > 0 && r.tap.poll != nil && ctx.Err() == nil {
+			from = instant{r.tap.poll} // verdicts are awaited: to wait for frames would keep those back
+		}
+		n, more, err := d.read(from, l.frames[:])
 		if n > 0 {
 			if r.tap.described != nil {
 				r.e.setFile(r.tap.described.File())
@@ -157,12 +161,35 @@ func (r *receiver) run(ctx context.Context) error {
 			r.lend(l)
 		} else {
 			r.free = append(r.free, l)
+			r.await()
 			r.collect(false)
 		}
 		r.send()
 		if !more {
 			return r.settle(err)
 		}
+	}
+}
+
+// instant is a source that is never waited for.
+type instant struct{ capture.Poller }
+
+func (i instant) Read(_ context.Context, batch []capture.Frame) (int, error) { return i.Poll(batch) }
+
+// awaitFor is how long an inline receiver waits for verdicts before it looks for frames again.
+const awaitFor = 100 * time.Microsecond
+
+// await waits for the verdicts of the oldest loan, where there are no frames to read meanwhile.
+func (r *receiver) await() {
+	if !r.inline || r.tap.poll == nil || len(r.lent) == 0 {
+		return
+	}
+	l := r.lent[0]
+	r.timer.Reset(awaitFor)
+	select {
+	case <-l.done:
+		l.done <- struct{}{} // for collect
+	case <-r.timer.C:
 	}
 }
 

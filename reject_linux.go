@@ -2,25 +2,25 @@ package sentinel
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
-// rejecter sends answers where no source of a wire does. Its methods may be called from any goroutine.
+// rejecter sends answers where no source of a wire does. The methods that send may be called from any goroutine.
 type rejecter struct {
 	device string // reject-dev; "" = the host's routes decide
 	inline bool   // the sources of a wire are to send
 	warn   func(string)
 	told   atomic.Bool
 
-	mu   sync.Mutex
-	raw  [2]int // sockets for IPv4 and IPv6, plus one; 0 = not opened, -1 = cannot be
-	link int    // for the device, the same
-	addr unix.SockaddrLinklayer
+	raw    [2]int // sockets for IPv4 and IPv6, plus one; 0 = none
+	link   int    // for the device, the same
+	addr   unix.SockaddrLinklayer
+	broken error // why there are no raw sockets
 }
 
 // openDevice opens the device that answers are to go out of.
@@ -50,53 +50,55 @@ func (s *rejecter) sendDevice(r *reply) bool {
 
 // sendRaw sends an IP packet through the host's own routes.
 func (s *rejecter) sendRaw(ip []byte) bool {
-	v6 := ip[0]>>4 == 6
-	fd, err := s.socket(v6)
-	if err != nil || fd < 0 {
-		return s.check(err) && false
-	}
-	if v6 {
+	if ip[0]>>4 == 6 {
+		if s.raw[1] <= 0 {
+			return s.check(s.unprepared())
+		}
 		to := unix.SockaddrInet6{}
 		copy(to.Addr[:], ip[24:40])
-		return s.check(unix.Sendto(fd, ip, unix.MSG_DONTWAIT, &to))
+		return s.check(unix.Sendto(s.raw[1]-1, ip, unix.MSG_DONTWAIT, &to))
+	}
+	if s.raw[0] <= 0 {
+		return s.check(s.unprepared())
 	}
 	to := unix.SockaddrInet4{}
 	copy(to.Addr[:], ip[16:20])
-	return s.check(unix.Sendto(fd, ip, unix.MSG_DONTWAIT, &to))
+	return s.check(unix.Sendto(s.raw[0]-1, ip, unix.MSG_DONTWAIT, &to))
 }
 
-// socket returns the raw socket of a version of IP. It opens it once.
-func (s *rejecter) socket(v6 bool) (int, error) {
-	family, i := unix.AF_INET, 0
-	if v6 {
-		family, i = unix.AF_INET6, 1
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.raw[i] != 0 {
-		return s.raw[i] - 1, nil
-	}
-	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-	if err == nil && s.device != "" {
-		if err = unix.BindToDevice(fd, s.device); err != nil {
-			unix.Close(fd)
+// prepare opens the raw sockets while there are the rights for it, on the thread whose network is watched. That it cannot is told
+// when there is something to send.
+func (s *rejecter) prepare() {
+	for i, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		if s.raw[i] != 0 {
+			continue
 		}
+		fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		if err == nil && s.device != "" {
+			if err = unix.BindToDevice(fd, s.device); err != nil {
+				unix.Close(fd)
+			}
+		}
+		if err != nil {
+			s.broken = fmt.Errorf("cannot open a raw socket: %w: it needs CAP_NET_RAW", err)
+			continue
+		}
+		s.raw[i] = fd + 1
 	}
-	if err != nil {
-		s.raw[i] = -1
-		return -1, fmt.Errorf("cannot open a raw socket: %w", err)
-	}
-	s.raw[i] = fd + 1
-	return fd, nil
 }
 
 func (s *rejecter) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, fd := range []int{s.raw[0], s.raw[1], s.link} {
 		if fd > 0 {
 			unix.Close(fd - 1)
 		}
 	}
-	s.raw, s.link = [2]int{-1, -1}, -1
+	s.raw, s.link = [2]int{}, 0
+}
+
+func (s *rejecter) unprepared() error {
+	if s.broken != nil {
+		return s.broken
+	}
+	return errors.New("no raw socket was opened")
 }

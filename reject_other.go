@@ -20,4 +20,5 @@ func (s *rejecter) openDevice() error {
 }
 func (s *rejecter) sendDevice(*reply) bool { return false }
 func (s *rejecter) sendRaw([]byte) bool    { return false }
+func (s *rejecter) prepare()               {}
 func (s *rejecter) close()                 {}
