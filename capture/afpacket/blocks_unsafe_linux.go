@@ -154,7 +154,11 @@ func (r *blocks) take(batch []capture.Frame, as *capture.Frame) (n int) {
 		size := uint64(binary.NativeEndian.Uint32(h[frameSnap:]))
 		begins := r.next
 		r.left--
-		r.next += int(binary.NativeEndian.Uint32(h[frameNext:]))
+		if step := binary.NativeEndian.Uint32(h[frameNext:]); step >= frameMin || r.left == 0 {
+			r.next += int(step)
+		} else {
+			r.next = r.size // nothing sensible follows
+		}
 		if from < frameMin+room || uint64(from)+size > uint64(len(h)) {
 			r.bad++
 			continue

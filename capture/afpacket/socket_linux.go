@@ -173,21 +173,15 @@ func (s *socket) slots(o *Options) error {
 	if err := s.set("TPACKET_V2", unix.PACKET_VERSION, unix.TPACKET_V2); err != nil {
 		return err
 	}
-	packets, mtu := o.Packets, s.dev.mtu
+	packets := o.Packets
 	if packets == 0 {
 		packets = defaultSlots
-	}
-	if o.Cluster == ClusterFlow && !o.NoDefrag && o.CopyTo == "" && o.Threads > 1 {
-		mtu = 1 << 16 // whole datagrams
-		if o.Packets == 0 {
-			packets /= 8
-		}
 	}
 	block := 0
 	if o.BlockSize != defaultBlockSize {
 		block = o.BlockSize
 	}
-	size, blockSize, count, n := shape(mtu, packets, block, unix.Getpagesize())
+	size, blockSize, count, n := shape(s.dev.mtu, packets, block, unix.Getpagesize())
 	if n > tokenSlot || blockSize*count > maxRing {
 		return fmt.Errorf("a ring for %d packets of %d bytes is too large", n, size)
 	}
