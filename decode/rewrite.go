@@ -1,5 +1,10 @@
 package decode
 
+import "sentinel/capture"
+
+// Writable reports whether changes to the packet's bytes reach the wire.
+func (p *Packet) Writable() bool { return p.Frame != nil && p.Frame.Flags&capture.Writable != 0 }
+
 // Rewrite writes b over the payload, from at on, and mends the transport checksum if that was right before (RFC 1624). What a
 // checksum of the tunnel covers stays right with it. It reports false when b does not lie within the payload.
 //
