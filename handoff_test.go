@@ -101,7 +101,12 @@ func TestStalledWorker(t *testing.T) {
 			}}
 			e := w.engine(Options{RunMode: m.mode, Workers: m.workers, Rules: `alert udp any any -> any any (msg:"x"; content:"x"; sid:1;)`,
 				stall: 20 * time.Millisecond})
-			time.AfterFunc(200*time.Millisecond, func() { close(gate) })
+			go func() {
+				for end := time.Now().Add(10 * time.Second); !w.logged("does not get on") && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+				}
+				time.Sleep(100 * time.Millisecond) // time to tell it twice
+				close(gate)
+			}()
 			w.play(e, sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "x"), at(0)), sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "y"), at(1)))
 			log := w.log.String()
 			if n := strings.Count(log, "does not get on"); n != 1 {
