@@ -26,7 +26,10 @@ type Entry struct {
 	// Drop says that the packets of both directions are to be dropped. Otherwise they go on, unseen by the engine: they are
 	// forwarded to the peer where the interface is one side of a wire, and left to the host where it only listens.
 	Drop bool
-	// Err is set by Install for a flow that was not taken.
+	// Strip is how many VLAN tags the capture takes out of frames: 4 bytes a tag and packet are not counted, as the engine does
+	// not count them.
+	Strip uint8
+	// Err is set by Install for a flow that was not taken. Install passes over an entry that has it set already.
 	Err error
 }
 

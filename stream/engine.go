@@ -25,6 +25,13 @@ const (
 	CountBadChecksum
 	CountBypassed // packets of flows that the engine bypasses by itself
 	CountBypassedBytes
+	CountCaptureBypassed // packets that came although their flow is carried below
+	CountCaptureBypassedBytes
+	CountOffloaded // packets that were counted below
+	CountOffloadedBytes
+	CountOffloadDropped // packets of dropped flows that were dropped below
+	CountOffloadClosed  // flows that were carried below and are not any more
+	CountOffloadBusy    // requests that there was no room for
 	CountCount
 )
 
@@ -79,6 +86,8 @@ type Engine struct {
 	busy      bool       // Process is under way
 	now       int64
 	checksums Checksums
+
+	offload Offload // carries bypassed flows; nil = nothing does
 
 	flushInspect bool // a parser declared the payload opaque with this packet
 	flushChange  bool // a parser asked for another protocol with this packet
@@ -260,10 +269,8 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	e.findFlow(u)
 	if f := u.Flow; f != nil {
 		if f.State >= flow.LocalBypassed {
-			if f.State == flow.LocalBypassed {
-				e.Count[CountBypassed]++
-				e.Count[CountBypassedBytes] += uint64(len(p.Data))
-			}
+			e.skip(u)
+			e.busy = false
 			return u
 		}
 		e.stateful(u)
@@ -323,6 +330,9 @@ func (e *Engine) account(u *Unit) {
 			why = DropExceptionFlow
 		}
 		u.Drop(DropPacket, why)
+		if e.offload != nil && e.cfg.IPS && f.Offload == flow.OffloadNone {
+			e.offer(f, u.Packet, true)
+		}
 	}
 }
 
@@ -430,6 +440,9 @@ func (e *Engine) done(u *Unit) {
 	}
 	if f.State >= flow.LocalBypassed && !u.Has(Pseudo) {
 		e.leave(f)
+		if e.offload != nil && f.Offload == flow.OffloadNone {
+			e.offer(f, u.Packet, false)
+		}
 		e.layer.scratch.Reset()
 		return
 	}
@@ -522,6 +535,11 @@ func (e *Engine) Shutdown() {
 
 // end runs the pseudo packets that end a flow, writes its record and frees it.
 func (e *Engine) end(f *flow.Flow) {
+	if f.Offload.Below() && e.offload != nil && !f.IsHeld() && f.Reason != flow.ReasonShutdown {
+		e.table.Hold(f)
+		e.leaveOffload(f)
+		return
+	}
 	e.ending = f
 	var s *State
 	if f.AppState != 0 {
