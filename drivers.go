@@ -124,6 +124,7 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		all = append(all, opened...)
 	}
 	e.SetInterfaces(names)
+	e.openOffload(d.Name, list)
 	return all, nil
 }
 

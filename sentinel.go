@@ -28,6 +28,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"sentinel/bypass"
 	"sentinel/capture"
 	"sentinel/detect"
 	"sentinel/detect/dataset"
@@ -83,8 +84,9 @@ type Options struct {
 	// Log takes the engine's own messages; the zero Logger drops them.
 	Log zerolog.Logger
 
-	more  []*app.Protocol // besides those that are built in, for tests
-	stall time.Duration   // instead of stallLimit, for tests
+	more  []*app.Protocol  // besides those that are built in, for tests
+	stall time.Duration    // instead of stallLimit, for tests
+	below bypass.Offloader // instead of what the configuration asks for, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -124,6 +126,7 @@ type Engine struct {
 	closed    bool
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
+	offload   offload
 	statsStop chan struct{}
 	statsDone chan struct{}
 }
@@ -252,8 +255,9 @@ func (e *Engine) streamConfig() stream.Config {
 		DefragMemcapPolicy: s.defragMemcap,
 		AppErrorPolicy:     s.appError,
 		MidstreamPolicy:    s.midstream, SessionMemcapPolicy: s.sessionMemcap, ReassemblyMemcapPolicy: s.reassembly,
-		Simulate:  e.opt.Simulate,
-		Expect:    e.expect,
+		Simulate:       e.opt.Simulate,
+		Expect:         e.expect,
+		ElephantBypass: s.offload.elephants, ElephantBytes: s.offload.elephantBytes,
 		Checksums: stream.Checksums(s.checksum),
 	}
 	if _, depth, own, err := eve.FileStoreConfig(e.tree.Root(), uint64(s.tcp.Depth)); err == nil && own {
@@ -343,6 +347,8 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
 	e.retire()
+	e.startOffload()
+	defer e.stopOffload()
 	var err error
 	switch {
 	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
@@ -461,6 +467,9 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 
 // attach makes workers and receivers known to counters.
 func (e *Engine) attach(w []*worker, r []*receiver) {
+	for _, x := range w {
+		x.openDesk()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.workers = append(e.workers, w...)

@@ -41,6 +41,7 @@ type settings struct {
 	perAppErrors  bool           // stats.exception-policy.per-app-proto-errors
 	actionOrder   []rules.Action // nil = the usual one
 
+	offload    offloadSettings
 	maxPending int
 	runmode    string
 	logDir     string
@@ -134,6 +135,7 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.readPolicies(r, ips)
 	s.readTCP(r, ips)
 	s.readDefrag(r)
+	s.readOffload(r)
 	s.readVars(r)
 	s.actionOrder = r.actionOrder()
 	s.perAppErrors = r.bool("stats.exception-policy.per-app-proto-errors", false)

@@ -34,6 +34,7 @@ type worker struct {
 	pulse  pulse
 	panics map[string]int
 	tally  tally
+	desk   *desk // nil = nothing carries bypassed flows
 
 	events decode.EventCounts
 
@@ -135,6 +136,7 @@ func (w *worker) batch(frames []capture.Frame, number uint64) {
 
 // tidy ends what has timed out and hands events to the sinks.
 func (w *worker) tidy() {
+	w.readMail()
 	w.guard(func() { w.stream.Expire(w.now, expireBatch) })
 	w.out.Flush()
 	w.pub.publish(w, false)
@@ -283,6 +285,7 @@ func (w *worker) idle(now int64) {
 // close ends all flows, as at the end of a capture, and hands the last events to the sinks.
 func (w *worker) close() {
 	w.adopt()
+	w.reclaim()
 	for done := false; !done; { // a bug takes its flow with it
 		w.guard(func() {
 			w.stream.Shutdown()

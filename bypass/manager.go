@@ -1,6 +1,7 @@
 package bypass
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,7 @@ type Manager struct {
 	desks []*Desk
 
 	// The goroutine's own.
-	flows map[flow.Key]*holding
+	flows map[flow.Key]*holding // by canonical key
 	byID  map[owner]*holding
 	batch []Entry
 	asked []owner // by entry of batch
@@ -70,7 +71,10 @@ const (
 	statCount
 )
 
-type ifaceStats struct{ held, success, fail [2]atomic.Uint64 } // IPv4, IPv6
+type ifaceStats struct {
+	held, success, fail [2]atomic.Uint64 // IPv4, IPv6
+	pkts                atomic.Uint64
+}
 
 // NewManager returns a manager of an offloader, which it closes in the end. Start starts it.
 func NewManager(o Offloader, opt Options) *Manager {
@@ -138,7 +142,7 @@ func (m *Manager) serve() {
 				case r.leave:
 					m.install() // it may be about one of these
 					m.giveBack(o)
-				case m.flows[r.entry.Key] != nil:
+				case m.flows[canonical(r.entry.Key)] != nil:
 					// Another flow has the name: one that ended, and whose counts are still to be fetched, or the engine tells flows
 					// apart that look alike on the wire.
 					d.post(Report{Flow: r.flow, Event: Full})
@@ -167,18 +171,19 @@ func (m *Manager) install() {
 	// The same name twice in one batch: the second one waits.
 	for i := range m.batch {
 		e := &m.batch[i]
-		if m.flows[e.Key] != nil {
+		k := canonical(e.Key)
+		if m.flows[k] != nil {
 			e.Err = errTwice
 			continue
 		}
-		m.flows[e.Key] = &holding{m.asked[i], e.Key}
+		m.flows[k] = &holding{m.asked[i], e.Key}
 	}
 	m.o.Install(m.batch)
 	for i := range m.batch {
 		e, o := &m.batch[i], m.asked[i]
 		s, v := m.stats(e.Iface), version(&e.Key)
 		if e.Err == nil {
-			m.byID[o] = m.flows[e.Key]
+			m.byID[o] = m.flows[canonical(e.Key)]
 			m.count[statTaken].Add(1)
 			if s != nil {
 				s.success[v].Add(1)
@@ -188,7 +193,7 @@ func (m *Manager) install() {
 			continue
 		}
 		if e.Err != errTwice {
-			delete(m.flows, e.Key)
+			delete(m.flows, canonical(e.Key))
 		}
 		if s != nil {
 			s.fail[v].Add(1)
@@ -237,12 +242,13 @@ func (m *Manager) remove(h *holding) {
 	if !c.Zero() && c.Last == 0 {
 		c.Last = time.Now().UnixNano()
 	}
-	delete(m.flows, h.key)
+	delete(m.flows, canonical(h.key))
 	delete(m.byID, h.owner)
 	m.count[statReturned].Add(1)
 	if s := m.stats(h.key.Iface); s != nil {
 		s.held[version(&h.key)].Add(^uint64(0))
 	}
+	m.counted(h, &c)
 	h.desk.post(Report{Flow: h.flow, Event: Done, Counters: c})
 }
 
@@ -262,13 +268,14 @@ func (m *Manager) sweep(now int64) {
 		return
 	}
 	err := m.o.Sweep(now, func(k flow.Key, c Counters) {
-		h := m.flows[k]
+		h := m.flows[canonical(k)]
 		if h == nil || c.Zero() {
 			return
 		}
 		if c.Last == 0 {
 			c.Last = now
 		}
+		m.counted(h, &c)
 		h.desk.post(Report{Flow: h.flow, Event: Counted, Counters: c})
 	})
 	if err != nil {
@@ -277,6 +284,20 @@ func (m *Manager) sweep(now int64) {
 			m.opt.Warn("cannot read the counters of offloaded flows: %v", err)
 		}
 	}
+}
+
+func (m *Manager) counted(h *holding, c *Counters) {
+	if s := m.stats(h.key.Iface); s != nil {
+		s.pkts.Add(c.Pkts[0] + c.Pkts[1])
+	}
+}
+
+// canonical returns a key that is the same whoever sent first.
+func canonical(k flow.Key) flow.Key {
+	if c := bytes.Compare(k.Src[:], k.Dst[:]); c > 0 || c == 0 && k.SrcPort > k.DstPort {
+		k.Src, k.Dst, k.SrcPort, k.DstPort = k.Dst, k.Src, k.DstPort, k.SrcPort
+	}
+	return k
 }
 
 func (m *Manager) stats(iface uint16) *ifaceStats {
@@ -307,10 +328,11 @@ func (m *Manager) Stats() Stats {
 }
 
 // InterfaceStats are the flows of one interface, by IP version (0 = IPv4, 1 = IPv6): carried below now, taken over since the
-// start, and refused.
+// start, and refused; and the packets that were counted below.
 type InterfaceStats struct {
 	Name                string
 	Held, Success, Fail [2]uint64
+	Pkts                uint64
 }
 
 // Interfaces returns the counts by interface.
@@ -318,7 +340,7 @@ func (m *Manager) Interfaces() []InterfaceStats {
 	out := make([]InterfaceStats, len(m.iface))
 	for i := range m.iface {
 		s := &m.iface[i]
-		out[i].Name = m.opt.Interfaces[i]
+		out[i].Name, out[i].Pkts = m.opt.Interfaces[i], s.pkts.Load()
 		for v := range s.held {
 			out[i].Held[v], out[i].Success[v], out[i].Fail[v] = s.held[v].Load(), s.success[v].Load(), s.fail[v].Load()
 		}

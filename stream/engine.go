@@ -318,6 +318,10 @@ func (e *Engine) account(u *Unit) {
 	if seen&flow.FlowEstab != 0 {
 		u.Flags |= Established
 	}
+	if e.cfg.ElephantBypass && f.State < flow.LocalBypassed && f.Bytes[0]+f.Bytes[1] >= e.cfg.ElephantBytes &&
+		(e.cfg.Flow.RateBytes == 0 || f.Has(flow.Elephant)) {
+		u.Action |= BypassFlow
+	}
 	if f.Has(flow.NoPacketInspect) {
 		u.Flags |= NoPacketInspect
 	}

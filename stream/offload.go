@@ -71,6 +71,9 @@ func (e *Engine) leaveOffload(f *flow.Flow) {
 	}
 }
 
+// Reclaim asks for a flow back, if it is carried below.
+func (e *Engine) Reclaim(f *flow.Flow) { e.leaveOffload(f) }
+
 // OffloadTaken says that a flow is carried below from now on.
 func (e *Engine) OffloadTaken(index uint32, id uint64) {
 	f := e.table.ByID(index, id)
