@@ -33,6 +33,14 @@ type Entry struct {
 	Err error
 }
 
+// Return is a flow that is to be given back to the engine.
+type Return struct {
+	Key flow.Key // as it was installed
+	// Counters is set by Remove to what was counted since the last report, up to the last packet.
+	Counters Counters
+	Err      error // set by Remove; the flow is forgotten all the same
+}
+
 // Counters are packets and bytes by direction (flow.Dir): 0 is what the client of the key sent, 1 what came back. Bytes are
 // counted from the link layer on, without frame check sequence, as the engine counts them.
 type Counters struct {
@@ -55,11 +63,11 @@ func (c *Counters) Add(o Counters) {
 // Offloader carries flows past the engine. One goroutine calls its methods. It forgets no flow by itself: what was counted
 // would be lost. When it has no room it refuses.
 type Offloader interface {
-	// Install takes over the flows of a batch, or sets their Err. A flow that is there already keeps its counts. It keeps
-	// nothing of the batch.
+	// Install takes over the flows of a batch, or sets their Err. It keeps nothing of the batch.
 	Install(batch []Entry)
-	// Remove gives a flow back to the engine, and returns what was counted since the last report, up to the last packet.
-	Remove(flow.Key) (Counters, error)
+	// Remove gives the flows of a batch back to the engine. When it returns none of their packets is on its way any more that
+	// is not counted. It may take a few milliseconds.
+	Remove(batch []Return)
 	// Sweep reports each flow that has had packets since the last report, with what was counted since then: a packet is
 	// reported once, by Sweep or by Remove. now is nanoseconds since 1970. report must not call the offloader.
 	Sweep(now int64, report func(flow.Key, Counters)) error

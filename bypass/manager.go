@@ -23,11 +23,13 @@ type Manager struct {
 	desks []*Desk
 
 	// The goroutine's own.
-	flows map[flow.Key]*holding // by canonical key
-	byID  map[owner]*holding
-	batch []Entry
-	asked []owner // by entry of batch
-	fails int     // logged
+	flows   map[flow.Key]*holding // by canonical key
+	byID    map[owner]*holding
+	batch   []Entry
+	asked   []owner // by entry of batch
+	back    []Return
+	leaving []*holding // by entry of back
+	fails   int        // logged
 
 	count [statCount]atomic.Uint64
 	iface []ifaceStats // fixed at start
@@ -160,6 +162,7 @@ func (m *Manager) serve() {
 			d.head.Store(h)
 		}
 		m.install()
+		m.remove()
 	}
 }
 
@@ -221,42 +224,56 @@ func (m *Manager) install() {
 // errTwice marks an entry whose name another one of the batch has. Offloaders pass over entries with an error.
 var errTwice = errors.New("another flow has the same name")
 
-// giveBack takes a flow from the offloader.
+// giveBack lets a flow be taken from the offloader, with the others of the round.
 func (m *Manager) giveBack(o owner) {
 	h := m.byID[o]
 	if h == nil {
 		o.desk.post(Report{Flow: o.flow, Event: Done}) // never leave a flow waiting
 		return
 	}
-	m.remove(h)
+	delete(m.byID, o)
+	m.back, m.leaving = append(m.back, Return{Key: h.key}), append(m.leaving, h)
+	if len(m.back) == batchLimit {
+		m.remove()
+	}
 }
 
-func (m *Manager) remove(h *holding) {
-	c, err := m.o.Remove(h.key)
-	if err != nil {
-		m.count[statErrors].Add(1)
-		if m.fails++; m.fails <= maxFailReports {
-			m.opt.Warn("cannot take a flow back: %v", err)
+// remove takes the flows of the batch from the offloader.
+func (m *Manager) remove() {
+	if len(m.back) == 0 {
+		return
+	}
+	m.o.Remove(m.back)
+	now := time.Now().UnixNano()
+	for i, h := range m.leaving {
+		r := &m.back[i]
+		if r.Err != nil {
+			m.count[statErrors].Add(1)
+			if m.fails++; m.fails <= maxFailReports {
+				m.opt.Warn("cannot take a flow back: %v", r.Err)
+			}
 		}
+		c := &r.Counters
+		if !c.Zero() && c.Last == 0 {
+			c.Last = now
+		}
+		delete(m.flows, canonical(h.key))
+		m.count[statReturned].Add(1)
+		if s := m.stats(h.key.Iface); s != nil {
+			s.held[version(&h.key)].Add(^uint64(0))
+		}
+		m.counted(h, c)
+		h.desk.post(Report{Flow: h.flow, Event: Done, Counters: *c})
 	}
-	if !c.Zero() && c.Last == 0 {
-		c.Last = time.Now().UnixNano()
-	}
-	delete(m.flows, canonical(h.key))
-	delete(m.byID, h.owner)
-	m.count[statReturned].Add(1)
-	if s := m.stats(h.key.Iface); s != nil {
-		s.held[version(&h.key)].Add(^uint64(0))
-	}
-	m.counted(h, &c)
-	h.desk.post(Report{Flow: h.flow, Event: Done, Counters: c})
+	m.back, m.leaving = m.back[:0], m.leaving[:0]
 }
 
 // returnAll takes all flows back.
 func (m *Manager) returnAll() {
-	for _, h := range m.flows {
-		m.remove(h)
+	for o := range m.byID {
+		m.giveBack(o)
 	}
+	m.remove()
 }
 
 func (m *Manager) sweep(now int64) {
