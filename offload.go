@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sentinel/bypass"
+	"sentinel/bypass/xdp"
 	"sentinel/capture"
 	"sentinel/decode"
 	"sentinel/stream"
@@ -21,7 +22,10 @@ type offloader struct {
 }
 
 // offloaders are the ways of carrying flows below the engine.
-var offloaders = []offloader{}
+var offloaders = []offloader{
+	{"af-packet", xdp.Open},
+	{"af-xdp", xdp.Open},
+}
 
 // offload is the engine's part in carrying flows below it.
 type offload struct {

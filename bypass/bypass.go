@@ -24,7 +24,7 @@ type Entry struct {
 	// tunnel is not offloaded. ICMP and ESP flows are not asked for.
 	flow.Key
 	// Drop says that the packets of both directions are to be dropped. Otherwise they go on, unseen by the engine: they are
-	// forwarded to the peer where the interface is one side of a wire, and left to the host where it only listens.
+	// forwarded to the peer where the interface is one side of a wire. Where it only listens there is nowhere to go on to.
 	Drop bool
 	// Strip is how many VLAN tags the capture takes out of frames: 4 bytes a tag and packet are not counted, as the engine does
 	// not count them.
@@ -49,7 +49,7 @@ type Counters struct {
 }
 
 // Zero reports whether nothing was counted.
-func (c *Counters) Zero() bool { return c.Pkts[0]|c.Pkts[1] == 0 }
+func (c *Counters) Zero() bool { return c.Pkts[0]|c.Pkts[1]|c.Bytes[0]|c.Bytes[1] == 0 }
 
 // Add adds what was counted later.
 func (c *Counters) Add(o Counters) {

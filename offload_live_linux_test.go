@@ -1,0 +1,258 @@
+package sentinel
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"sentinel/qa/live"
+)
+
+// datagram is a UDP frame of flow n (RFC 768, 791, 8200, 802.1Q), in one of its directions. Every third flow is IPv6, every fifth
+// has a VLAN tag, every tenth two.
+func datagram(n int, back bool, size int) []byte {
+	b := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}
+	if n%10 == 0 {
+		b = append(b, 0x81, 0, 0, 77)
+	}
+	if n%5 == 0 {
+		b = append(b, 0x81, 0, 0, 42)
+	}
+	src, dst := netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), netip.MustParseAddr("10.2.0.1")
+	if n%3 == 0 {
+		src, dst = netip.AddrFrom16([16]byte{0: 0xfd, 14: byte(n >> 8), 15: byte(n)}), netip.MustParseAddr("fd02::1")
+	}
+	sp, dp := uint16(20000+n%7), uint16(9999)
+	if back {
+		src, dst, sp, dp = dst, src, dp, sp
+	}
+	udp := binary.BigEndian.AppendUint16(nil, sp)
+	udp = binary.BigEndian.AppendUint16(udp, dp)
+	udp = binary.BigEndian.AppendUint16(udp, uint16(8+size))
+	udp = append(udp, 0, 0)
+	udp = append(udp, bytes.Repeat([]byte{'.'}, size)...)
+	if src.Is4() {
+		ip := []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0}
+		binary.BigEndian.PutUint16(ip[2:], uint16(20+len(udp)))
+		ip = append(append(ip, src.AsSlice()...), dst.AsSlice()...)
+		sum := uint32(0)
+		for i := 0; i < len(ip); i += 2 {
+			sum += uint32(binary.BigEndian.Uint16(ip[i:]))
+		}
+		for sum > 0xffff {
+			sum = sum>>16 + sum&0xffff
+		}
+		binary.BigEndian.PutUint16(ip[10:], ^uint16(sum))
+		return append(append(append(b, 8, 0), ip...), udp...)
+	}
+	// An IPv6 datagram needs a checksum; 0 would be refused by a host, not by an engine that does not check it.
+	ip := []byte{0x60, 0, 0, 0, 0, 0, 17, 64}
+	binary.BigEndian.PutUint16(ip[4:], uint16(len(udp)))
+	ip = append(append(ip, src.AsSlice()...), dst.AsSlice()...)
+	return append(append(append(b, 0x86, 0xdd), ip...), udp...)
+}
+
+// flowEvent is what these tests look at in flow and netflow records.
+type flowEvent struct {
+	Type    string `json:"event_type"`
+	SrcIP   string `json:"src_ip"`
+	SrcPort int    `json:"src_port"`
+	Flow    struct {
+		PktsTS   uint64 `json:"pkts_toserver"`
+		PktsTC   uint64 `json:"pkts_toclient"`
+		BytesTS  uint64 `json:"bytes_toserver"`
+		BytesTC  uint64 `json:"bytes_toclient"`
+		State    string `json:"state"`
+		Bypass   string `json:"bypass"`
+		Bypassed *struct {
+			PktsTS  uint64 `json:"pkts_toserver"`
+			BytesTC uint64 `json:"bytes_toclient"`
+		} `json:"bypassed"`
+	} `json:"flow"`
+	Netflow struct {
+		Pkts, Bytes uint64
+	} `json:"netflow"`
+}
+
+const bypassConfig = `
+af-packet:
+  - interface: in0
+    threads: 2
+    cluster-id: 77
+    cluster-type: cluster_flow
+    bypass: yes
+    xdp-mode: %s
+bypass:
+  max-flows: %d
+outputs:
+  - eve-log:
+      enabled: yes
+      filename: eve.json
+      types: [flow, netflow]
+`
+
+// What goes past the engine is in the flow records to the last byte, for all flows, and in the counters.
+func TestBypassLive(t *testing.T) {
+	for _, c := range []struct {
+		mode  string
+		flows int
+		room  int
+	}{{"driver", 10000, 65536}, {"soft", 10000, 65536}, {"driver", 2000, 500}} {
+		t.Run(fmt.Sprintf("%s %d of %d", c.mode, c.flows, c.room), func(t *testing.T) { bypassLive(t, c.mode, c.flows, c.room) })
+	}
+}
+
+func bypassLive(t *testing.T, mode string, flows, room int) {
+	n := live.New(t)
+	n.Pair("in0", "out0")
+	var mu sync.Mutex
+	var events []flowEvent
+	var logged strings.Builder
+	e, err := New(Options{
+		Config: []byte(fmt.Sprintf(bypassConfig, mode, room)), LogDir: t.TempDir(),
+		Rules: `alert udp any any -> any 9999 (msg:"seen enough"; noalert; bypass; sid:1;)`,
+		Log:   zerolog.New(&logged),
+		OnEvent: func(line []byte) {
+			var x flowEvent
+			if err := json.Unmarshal(line, &x); err != nil {
+				t.Errorf("%v: %s", err, line)
+			}
+			mu.Lock()
+			events = append(events, x)
+			mu.Unlock()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := e.Open(Selection{Driver: "af-packet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.offload.below == nil {
+		t.Fatalf("no XDP:\n%s", logged.String())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx, sources...) }()
+
+	send := n.Sender("out0")
+	type sum struct{ pkts, bytes [2]uint64 }
+	want := make([]sum, flows)
+	var sent uint64
+	burst := func(back bool, size int) {
+		d := 0
+		if back {
+			d = 1
+		}
+		for i := range flows {
+			f := datagram(i, back, size)
+			if err := send.Send(f); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+			want[i].pkts[d]++
+			want[i].bytes[d] += uint64(len(f))
+			if i%5 == 0 {
+				want[i].bytes[d] -= 4 // the kernel takes the outer tag out of the frame for every capture
+			}
+			if i%100 == 99 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	carried := func() (n uint64) {
+		for _, s := range e.BypassStats() {
+			n += s.Held[0] + s.Held[1]
+		}
+		return n
+	}
+	burst(false, 30)
+	expect := uint64(min(flows, 2*room))
+	for end := time.Now().Add(20 * time.Second); carried() < expect; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d flows are carried below", carried(), expect)
+		}
+	}
+	for i := range 3 {
+		burst(true, 100+i)
+		burst(false, 200+i)
+		time.Sleep(400 * time.Millisecond) // there are sweeps meanwhile
+	}
+	time.Sleep(200 * time.Millisecond)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	count := e.Counters()
+	for _, s := range sources {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	var pkts, bytes, net [2]uint64
+	bypassed, wrong := 0, 0
+	byName := map[string]flowEvent{}
+	for _, x := range events {
+		switch x.Type {
+		case "flow":
+			byName[x.SrcIP] = x
+			pkts[0], pkts[1] = pkts[0]+x.Flow.PktsTS, pkts[1]+x.Flow.PktsTC
+			bytes[0], bytes[1] = bytes[0]+x.Flow.BytesTS, bytes[1]+x.Flow.BytesTC
+			if x.Flow.Bypass == "capture" {
+				bypassed++
+			}
+		case "netflow":
+			net[0], net[1] = net[0]+x.Netflow.Pkts, net[1]+x.Netflow.Bytes
+		}
+	}
+	var total sum
+	for i := range want {
+		for d := range 2 {
+			total.pkts[d] += want[i].pkts[d]
+			total.bytes[d] += want[i].bytes[d]
+		}
+		src := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}).String()
+		if i%3 == 0 {
+			src = fmt.Sprintf("fd00:0000:0000:0000:0000:0000:0000:%04x", i)
+		}
+		f := byName[src].Flow
+		if got := (sum{[2]uint64{f.PktsTS, f.PktsTC}, [2]uint64{f.BytesTS, f.BytesTC}}); got != want[i] {
+			if wrong++; wrong <= 5 {
+				t.Errorf("flow %d of %s: %v, want %v (%+v)", i, src, got, want[i], f)
+			}
+		}
+	}
+	if pkts != total.pkts || bytes != total.bytes || wrong > 0 {
+		t.Errorf("records say %v packets, %v bytes; sent were %v, %v; %d flows are wrong", pkts, bytes, total.pkts, total.bytes, wrong)
+	}
+	if net != [2]uint64{sent, total.bytes[0] + total.bytes[1]} {
+		t.Errorf("netflow records say %v", net)
+	}
+	if uint64(bypassed) != expect {
+		t.Errorf("%d flows were carried below to their end, want %d", bypassed, expect)
+	}
+	seen, dropped, below := count["decoder.pkts"], count["capture.kernel_drops"], count["flow_bypassed.pkts"]
+	if seen+dropped+below != sent || dropped != 0 || flows <= 2*room && below < sent/2 {
+		t.Errorf("sent %d, seen %d, dropped %d, bypassed %d", sent, seen, dropped, below)
+	}
+	if got := count["flow_bypassed.closed"]; got != expect {
+		t.Errorf("flow_bypassed.closed is %d, want %d", got, expect)
+	}
+	if t.Failed() {
+		t.Logf("%s\n%v", logged.String(), count["flow_bypassed.local_pkts"])
+	}
+}
