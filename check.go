@@ -43,6 +43,8 @@ var doneKeys = []string{
 	"af-packet.use-mmap", "af-packet.tpacket-v3", "af-packet.block-size", "af-packet.block-timeout",
 	"af-packet.ring-size", "af-packet.disable-promisc", "af-packet.bpf-filter", "af-packet.copy-mode",
 	"af-packet.copy-iface", "af-packet.live-interface",
+	"af-packet.bypass", "af-packet.xdp-mode", "af-packet.xdp-filter-file", "af-packet.pinned-maps", "af-packet.pinned-maps-name",
+	"af-packet.use-percpu-hash", "af-xdp.bypass", "bypass", "early-drop", "flow.elephant",
 	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
 
 	"app-layer.error-policy",
