@@ -125,6 +125,7 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	}
 	e.SetInterfaces(names)
 	e.openOffload(d.Name, list)
+	e.openEarly(names)
 	return all, nil
 }
 

@@ -78,6 +78,7 @@ func (e *Engine) openOffload(driver string, targets []capture.Target) {
 
 // startOffload starts what stands between workers and the offloader of a run.
 func (e *Engine) startOffload() {
+	e.startEarly()
 	o := e.offload.below
 	if e.opt.below != nil {
 		o = e.opt.below
@@ -97,6 +98,7 @@ func (e *Engine) startOffload() {
 }
 
 func (e *Engine) stopOffload() {
+	e.stopEarly()
 	m := e.offload.manager.Swap(nil)
 	if m == nil {
 		return

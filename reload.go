@@ -127,6 +127,7 @@ func (e *Engine) Reload() error {
 	if !e.detects {
 		return errors.New("detection is switched off: there are no rules to reload")
 	}
+	e.reloadEarly()
 	return e.load()
 }
 

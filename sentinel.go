@@ -127,6 +127,7 @@ type Engine struct {
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
 	offload   offload
+	early     early
 	statsStop chan struct{}
 	statsDone chan struct{}
 }
@@ -144,6 +145,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e.counters = newCounters(e.reg, e.set, e.ips)
+	e.countEarly()
 	var err error
 	if e.out, err = eve.Open(eve.Options{
 		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,

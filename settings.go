@@ -42,6 +42,7 @@ type settings struct {
 	actionOrder   []rules.Action // nil = the usual one
 
 	offload    offloadSettings
+	early      earlySettings
 	maxPending int
 	runmode    string
 	logDir     string
@@ -136,6 +137,7 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.readTCP(r, ips)
 	s.readDefrag(r)
 	s.readOffload(r)
+	s.readEarly(r)
 	s.readVars(r)
 	s.actionOrder = r.actionOrder()
 	s.perAppErrors = r.bool("stats.exception-policy.per-app-proto-errors", false)

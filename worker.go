@@ -34,7 +34,8 @@ type worker struct {
 	pulse  pulse
 	panics map[string]int
 	tally  tally
-	desk   *desk // nil = nothing carries bypassed flows
+	desk   *desk      // nil = nothing carries bypassed flows
+	told   *toldHosts // nil = no host was dropped early
 
 	events decode.EventCounts
 
@@ -102,6 +103,9 @@ func (w *worker) Run(u *stream.Unit) {
 			w.tally.add(alerts)
 		}
 		w.out.Dropper = w.detect.Dropper()
+		if u.DropSource >= 0 {
+			w.dropHost(u)
+		}
 	}
 	w.out.Packet(u, alerts)
 }

@@ -254,7 +254,7 @@ func (e *Engine) putParser(id app.ProtoID, p app.Parser) {
 // returned unit says what is to become of the packet; it is valid until the next call.
 func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	u := &e.unit
-	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
+	*u = Unit{Packet: p, Now: now, Count: count, DropSource: -1, engine: e}
 	e.now = now
 	e.busy = true
 	if e.InnerDropped {
@@ -394,7 +394,7 @@ func (e *Engine) flush(u *Unit) {
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
-	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | extra}
+	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, DropSource: -1, engine: e, Flags: Pseudo | Established | StreamEstablished | extra}
 	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
@@ -592,7 +592,7 @@ func (e *Engine) finish(f *flow.Flow) {
 		d := flow.Dir(d)
 		u, p := &e.endUnit, &e.endPkt
 		pseudoPacket(p, f, d, e.now)
-		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | EndOfFlow}
+		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, DropSource: -1, engine: e, Flags: Pseudo | Established | StreamEstablished | EndOfFlow}
 		if f.Has(flow.NoPacketInspect) {
 			u.Flags |= NoPacketInspect
 		}

@@ -18,3 +18,12 @@ func Open(targets []capture.Target) (bypass.Offloader, error) {
 	}
 	return nil, nil
 }
+
+// Early drops nothing here.
+type Early struct{ bypass.EarlyDropper }
+
+// OpenEarly reports that there is no XDP here.
+func OpenEarly([]string, string, int, int) (*Early, error) { return nil, errors.New("XDP needs Linux") }
+
+// Close does nothing.
+func (*Early) Close() error { return nil }
