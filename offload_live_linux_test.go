@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/vishvananda/netlink"
 
 	"sentinel/qa/live"
 )
@@ -254,5 +255,163 @@ func bypassLive(t *testing.T, mode string, flows, room int) {
 	}
 	if t.Failed() {
 		t.Logf("%s\n%v", logged.String(), count["flow_bypassed.local_pkts"])
+	}
+}
+
+// Inline, what is bypassed goes on to the other side of the wire, and what a rule drops does not; the records have both directions.
+func TestBypassInlineLive(t *testing.T) {
+	for _, c := range []struct {
+		name, rule string
+		drop       bool
+	}{
+		{"bypassed", bypassRule, false},
+		{"dropped", `drop udp any any -> any 9999 (msg:"no"; sid:1;)`, true},
+	} {
+		t.Run(c.name, func(t *testing.T) { bypassInlineLive(t, c.rule, c.drop) })
+	}
+}
+
+func bypassInlineLive(t *testing.T, rule string, drop bool) {
+	const flows = 500
+	n := live.New(t)
+	n.Pair("in0", "out0")
+	n.Pair("in1", "out1")
+	var mu sync.Mutex
+	var pkts, size [2]uint64
+	captured := 0
+	var logged strings.Builder
+	e, err := New(Options{
+		Config: []byte(`%YAML 1.1
+---
+af-packet:
+  - interface: in0
+    threads: 1
+    cluster-id: 91
+    copy-mode: ips
+    copy-iface: in1
+    bypass: yes
+    xdp-mode: soft
+  - interface: in1
+    threads: 1
+    cluster-id: 92
+    copy-mode: ips
+    copy-iface: in0
+    bypass: yes
+    xdp-mode: soft
+livedev:
+  use-for-tracking: no
+outputs:
+  - eve-log:
+      enabled: yes
+      types: [flow]
+`), NoLogs: true, IPS: true, RunMode: "autofp", Workers: 2, Rules: rule, Log: zerolog.New(&logged),
+		OnEvent: func(line []byte) {
+			var x flowEvent
+			if err := json.Unmarshal(line, &x); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			pkts[0], pkts[1] = pkts[0]+x.Flow.PktsTS, pkts[1]+x.Flow.PktsTC
+			size[0], size[1] = size[0]+x.Flow.BytesTS, size[1]+x.Flow.BytesTC
+			if x.Flow.Bypass == "capture" {
+				captured++
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := e.Open(Selection{Driver: "af-packet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.offload.below == nil {
+		t.Fatalf("no XDP:\n%s", logged.String())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx, sources...) }()
+	client, server := n.Sender("out0"), n.Sender("out1")
+	var sent, bytes [2]uint64
+	burst := func(d, size int) {
+		for i := range flows {
+			f, s := datagram(i, d == 1, size), client
+			if d == 1 {
+				s = server
+			}
+			if err := s.Send(f); err != nil {
+				t.Fatal(err)
+			}
+			sent[d]++
+			bytes[d] += uint64(len(f))
+			if i%5 == 0 {
+				bytes[d] -= 4
+			}
+			if i%50 == 49 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	burst(0, 30)
+	if drop {
+		burst(0, 30) // the second packet shows that all further ones are to be dropped
+	}
+	carried := func() (n uint64) {
+		for _, s := range e.BypassStats() {
+			n += s.Held[0] + s.Held[1]
+		}
+		return n
+	}
+	for end := time.Now().Add(20 * time.Second); carried() < flows; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d flows are carried below\n%s", carried(), flows, logged.String())
+		}
+	}
+	for i := range 4 {
+		burst(1, 100+i)
+		burst(0, 200)
+	}
+	received := func(name string) uint64 {
+		l, err := netlink.LinkByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Attrs().Statistics.RxPackets
+	}
+	want := [2]uint64{sent[0], sent[1]} // by direction
+	if drop {
+		want = [2]uint64{}
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if got := [2]uint64{received("out1"), received("out0")}; got == want && !drop {
+			break
+		} else if time.Now().After(end) || drop {
+			time.Sleep(100 * time.Millisecond)
+			if got = [2]uint64{received("out1"), received("out0")}; got != want {
+				t.Errorf("%v packets came through, want %v", got, want)
+			}
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	count := e.Counters()
+	for _, s := range sources {
+		s.Close()
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if pkts != sent || size != bytes {
+		t.Errorf("records say %v packets, %v bytes; sent were %v, %v", pkts, size, sent, bytes)
+	}
+	if drop && (captured != 0 || count["ips.blocked"] != sent[0]+sent[1]) || !drop && captured != flows {
+		t.Errorf("%d flows were bypassed below, %d packets blocked of %v", captured, count["ips.blocked"], sent)
+	}
+	if t.Failed() {
+		t.Log(logged.String())
 	}
 }
