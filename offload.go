@@ -24,7 +24,7 @@ type offloader struct {
 // offloaders are the ways of carrying flows below the engine.
 var offloaders = []offloader{
 	{"af-packet", xdp.Open},
-	{"af-xdp", xdp.Open},
+	{"af-xdp", xdp.OpenShared},
 }
 
 // offload is the engine's part in carrying flows below it.

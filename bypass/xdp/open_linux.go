@@ -19,7 +19,14 @@ const defaultFlows = 65536
 const maxFlows = 1 << 22
 
 // Open puts the program on those targets of a run that have bypass switched on. It returns nil without such a target.
-func Open(targets []capture.Target) (bypass.Offloader, error) {
+func Open(targets []capture.Target) (bypass.Offloader, error) { return open(targets, modeOf) }
+
+// OpenShared is Open for a capture that has the program on its interfaces already: its mode is taken over.
+func OpenShared(targets []capture.Target) (bypass.Offloader, error) {
+	return open(targets, func(*capture.Target) (xdp.Mode, error) { return xdp.Auto, nil })
+}
+
+func open(targets []capture.Target, modeOf func(*capture.Target) (xdp.Mode, error)) (bypass.Offloader, error) {
 	o := &Offloader{ifaces: map[uint16]*iface{}, flows: map[flow.Key]*carried{}}
 	byName := map[string]*iface{}
 	var errs []error
@@ -28,7 +35,7 @@ func Open(targets []capture.Target) (bypass.Offloader, error) {
 		if !t.Get("bypass").Bool(false) {
 			continue
 		}
-		f, err := openIface(t)
+		f, err := openIface(t, modeOf)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -47,7 +54,7 @@ func Open(targets []capture.Target) (bypass.Offloader, error) {
 	return o, errors.Join(errs...)
 }
 
-func openIface(t *capture.Target) (*iface, error) {
+func openIface(t *capture.Target, modeOf func(*capture.Target) (xdp.Mode, error)) (*iface, error) {
 	mode, err := modeOf(t)
 	if err != nil {
 		return nil, err
@@ -91,11 +98,15 @@ func openIface(t *capture.Target) (*iface, error) {
 	return f, nil
 }
 
-// modeOf reads xdp-mode.
+// modeOf reads xdp-mode. What is forwarded is so by the generic mode unless the driver's is asked for: not every driver sends what
+// another one redirects, and then frames would be lost silently (veth, virtio with few queues).
 func modeOf(t *capture.Target) (xdp.Mode, error) {
 	n := t.Get("xdp-mode")
 	switch n.Str("") {
 	case "", "auto":
+		if mode, _, _ := t.CopyMode(); mode != "none" {
+			return xdp.Generic, nil
+		}
 		return xdp.Auto, nil
 	case "soft":
 		return xdp.Generic, nil

@@ -19,6 +19,9 @@ func Open(targets []capture.Target) (bypass.Offloader, error) {
 	return nil, nil
 }
 
+// OpenShared is Open.
+func OpenShared(targets []capture.Target) (bypass.Offloader, error) { return Open(targets) }
+
 // Early drops nothing here.
 type Early struct{ bypass.EarlyDropper }
 
