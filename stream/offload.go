@@ -118,7 +118,7 @@ func (e *Engine) OffloadCounted(index uint32, id uint64, pkts, bytes [2]uint64, 
 				f.Bypassed[d].Bytes += bytes[d]
 			}
 		}
-		f.Last = max(f.Last, last)
+		e.table.Touch(f, last)
 	}
 	if drop {
 		e.Count[CountOffloadDropped] += pkts[0] + pkts[1]

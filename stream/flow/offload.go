@@ -87,3 +87,12 @@ func (t *Table) ReleaseAll() {
 		t.Release(t.slab.At(t.held.head))
 	}
 }
+
+// Touch says that a packet of a flow was counted below at a time.
+func (t *Table) Touch(f *Flow, last int64) {
+	f.Last = max(f.Last, last)
+	if l := &f.link; l.timeClass < listHeld && (f.Last-l.queued >= second || l.queued > f.Last) {
+		t.remove(f)
+		t.append(f)
+	}
+}
