@@ -40,6 +40,7 @@ type counters struct {
 	replaced  counter.ID
 	dropped   [stream.DropReasonCount]counter.ID
 	bypassed  [len(bypassNames)]counter.ID
+	live      liveCounts
 }
 
 type appIDs struct{ flows, txs counter.ID }
@@ -305,7 +306,7 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if p.source != nil {
-		p.captured(p.source.Stats())
+		p.captured(p.note(p.source, w.stream.Count[stream.CountBadChecksum]))
 	}
 }
 

@@ -266,6 +266,9 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		acts |= u.Action
 		if i == 0 {
 			w.pub.judged(u)
+			if u.Flow != nil && u.Flow.State >= flow.LocalBypassed && f.Verdict == capture.Accept {
+				f.Verdict = capture.Bypass // a mark, where the source has one
+			}
 		}
 	}
 	if acts&dropping != 0 && w.e.ips {

@@ -53,11 +53,11 @@ func (e *Engine) skip(u *Unit) {
 	}
 	if f.State == flow.CaptureBypassed {
 		e.Count[CountCaptureBypassed]++
-		e.Count[CountCaptureBypassedBytes] += uint64(len(p.Data))
+		e.Count[CountCaptureBypassedBytes] += uint64(p.Len())
 		return
 	}
 	e.Count[CountBypassed]++
-	e.Count[CountBypassedBytes] += uint64(len(p.Data))
+	e.Count[CountBypassedBytes] += uint64(p.Len())
 	if e.offload != nil && f.Offload == flow.OffloadNone {
 		e.offer(f, p, false)
 	}
