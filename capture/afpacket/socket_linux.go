@@ -249,6 +249,10 @@ func (s *socket) join(o *Options, id uint16, prog *program) (uint16, error) {
 	case ClusterRoundRobin:
 		typ = unix.PACKET_FANOUT_LB
 	}
+	// A group has a switch of its own; what its sockets were told does not count. Without it a copied frame comes back for ever.
+	if o.IgnoreOutgoing || o.CopyTo != "" || s.dev.loopback {
+		typ |= unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+	}
 	if id == 0 {
 		typ |= unix.PACKET_FANOUT_FLAG_UNIQUEID
 	}
