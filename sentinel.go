@@ -351,6 +351,9 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	}
 	e.retire()
 	e.placeProcess(max(n, len(sources)))
+	if !finite {
+		e.counters.countCapture()
+	}
 	var err error
 	switch {
 	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":

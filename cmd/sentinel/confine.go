@@ -141,6 +141,9 @@ func (s *service) folders(e *sentinel.Engine) (read, write []string) {
 			write = append(write, dir)
 		}
 	}
+	if !s.root.Get("unix-command.enabled").IsFalse() {
+		write = append(write, "/var/run/sentinel") // of the control socket
+	}
 	// Whatever file the configuration names may be needed again.
 	walk(s.root, func(n *conf.Node, value string) {
 		if strings.HasPrefix(n.Path(), "security.") {

@@ -76,6 +76,7 @@ func TestSoak(t *testing.T) {
 ---
 vars: {address-groups: {HOME_NET: any, EXTERNAL_NET: any}}
 stats: {enabled: yes, interval: 5}
+stream: {reassembly: {depth: 0}} # the connection that lasts gets long
 outputs:
   - eve-log: {enabled: yes, filename: eve.json, types: [alert, http, flow, stats]}
 logging: {outputs: [{console: {enabled: yes}}]}
