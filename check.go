@@ -42,7 +42,14 @@ var doneKeys = []string{
 	"af-packet.interface", "af-packet.threads", "af-packet.cluster-id", "af-packet.cluster-type", "af-packet.defrag",
 	"af-packet.use-mmap", "af-packet.tpacket-v3", "af-packet.block-size", "af-packet.block-timeout",
 	"af-packet.ring-size", "af-packet.disable-promisc", "af-packet.bpf-filter", "af-packet.copy-mode",
-	"af-packet.copy-iface", "af-packet.live-interface",
+	"af-packet.copy-iface", "af-packet.live-interface", "af-packet.v2-block-size", "af-packet.use-emergency-flush",
+	"af-packet.mmap-locked", "af-packet.buffer-size", "af-packet.checksum-checks", "af-packet.enable-hwtimestamp",
+	"af-packet.ebpf-lb-file", "af-packet.ebpf-filter-file", "af-packet.rollover", "capture.disable-offloading",
+	"pcap.interface", "pcap.buffer-size", "pcap.bpf-filter", "pcap.checksum-checks", "pcap.threads", "pcap.promisc", "pcap.snaplen",
+	"af-xdp.interface", "af-xdp.threads", "af-xdp.disable-promisc", "af-xdp.force-xdp-mode", "af-xdp.force-bind-mode",
+	"af-xdp.mem-unaligned", "af-xdp.enable-busy-poll", "af-xdp.busy-poll-time", "af-xdp.busy-poll-budget",
+	"af-xdp.gro-flush-timeout", "af-xdp.napi-defer-hard-irq", "af-xdp.checksum-checks", "af-xdp.bpf-filter",
+	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
 	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
 
 	"app-layer.error-policy",
@@ -74,7 +81,7 @@ var harmlessKeys = []string{
 	"detect.profiling", "autofp-scheduler", "default-packet-size", "delayed-detect", "profiling",
 	"host.hash-size", "host.prealloc", "ippair.hash-size", "ippair.prealloc", "defrag.prealloc",
 	"flow.managers", "flow.recyclers", "stream.max-sessions", "legacy.uricontent",
-	"outputs.eve-log.json", "af-packet.mmap-locked", "af-packet.use-emergency-flush", "af-packet.buffer-size",
+	"outputs.eve-log.json", "af-packet.disable-hwtimestamp",
 	"pcap-file.buffer-size", "logging.stacktrace-on-signal", "engine-analysis",
 }
 

@@ -10,12 +10,16 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/afxdp"
+	"sentinel/capture/pcaplive"
 	"sentinel/internal/conf"
 )
 
 // drivers are the ways of capturing, in the order of listings.
 var drivers = []capture.Driver{
 	afpacket.Driver,
+	pcaplive.Driver,
+	afxdp.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.
@@ -105,8 +109,10 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	var names []string
 	var all []capture.Source
 	e.counters.live.reset()
+	strict := e.set.checksum == checksumsAuto && d.Checksums != nil
 	for i := range list {
 		t := &list[i]
+		strict = strict && d.Checksums(t)
 		if t.Auto = e.opt.Workers; t.Auto <= 0 {
 			t.Auto = e.threading.threads(t.Name)
 		}
@@ -124,6 +130,9 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		all = append(all, opened...)
 	}
 	e.SetInterfaces(names)
+	if strict {
+		e.set.checksum = checksumsAll
+	}
 	return all, nil
 }
 
