@@ -49,6 +49,13 @@ type soak struct {
 		Capture struct {
 			Packets uint64 `json:"kernel_packets"`
 			Drops   uint64 `json:"kernel_drops"`
+			Polls   struct {
+				All     uint64 `json:"polls"`
+				Signal  uint64 `json:"poll_signal"`
+				Timeout uint64 `json:"poll_timeout"`
+				Data    uint64 `json:"poll_data"`
+				Errors  uint64 `json:"poll_errors"`
+			} `json:"afpacket"`
 		} `json:"capture"`
 		Decoder struct {
 			Packets uint64 `json:"pkts"`
@@ -140,6 +147,9 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	}
 	if c.Packets != sent-first || s.stats.Decoder.Packets != c.Packets {
 		t.Errorf("%d packets on the wire, %d captured, %d decoded", sent-first, c.Packets, s.stats.Decoder.Packets)
+	}
+	if p := c.Polls; p.All == 0 || p.Data == 0 || p.All != p.Signal+p.Timeout+p.Data+p.Errors {
+		t.Errorf("polls %+v", p)
 	}
 	if grown := growth(rss); grown > 0.1 {
 		t.Errorf("memory grows by %.0f%% in the second half: %d KiB a second apart", grown*100, rss)
