@@ -50,7 +50,7 @@ var doneKeys = []string{
 	"af-xdp.mem-unaligned", "af-xdp.enable-busy-poll", "af-xdp.busy-poll-time", "af-xdp.busy-poll-budget",
 	"af-xdp.gro-flush-timeout", "af-xdp.napi-defer-hard-irq", "af-xdp.checksum-checks", "af-xdp.bpf-filter",
 	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
-	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
+	"pcap-file.recursive", "pcap-file.continuous", "pcap-file.delay", "pcap-file.poll-interval", "pcap-file.delete-when-done", "bpf-filter", "nfq",
 
 	"app-layer.error-policy",
 	"app-layer.protocols.*.enabled", "app-layer.protocols.*.detection-ports", "app-layer.protocols.dns",

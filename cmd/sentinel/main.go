@@ -26,6 +26,9 @@ func main() {
 
 // run is the whole program, for main and for the tests of the command line. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
+	if c := subcommandOf(args); c != nil {
+		return c.run(args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):

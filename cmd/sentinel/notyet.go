@@ -21,7 +21,6 @@ var notYet = []struct {
 	{name: "pfring-cluster-type", value: '='},
 	{name: "dpdk"},
 	{name: "netmap", value: '?', instead: "use --af-packet"},
-	{name: "queue", short: "q", value: '=', instead: "NFQUEUE is not supported yet"},
 	{name: "ipfw", short: "d", value: '='},
 	{name: "pcap-file-buffer-size", value: '='},
 	{name: "plugin", value: '='},

@@ -87,6 +87,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	}
 	f.BoolVar(&o.pcapDelete, "pcap-file-delete", false, "with -r: delete each capture file once it was read")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "the same as --af-packet=`INTERFACE`; repeatable")
+	f.StringArrayVarP(&o.queues, "queue", "q", nil, "judge the packets of this NFQUEUE `NUMBER`, or of a range such as 0:3; repeatable")
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
@@ -134,9 +135,9 @@ func usage(w io.Writer, o *options) error {
   sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
   sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
   sentinel -T -c suricata.yaml                    test configuration and rules
-
+%s
 Options:
-%s`, sentinel.Version, optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
+%s`, sentinel.Version, subcommandLines(), optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
 		m := optional.FindStringSubmatch(s)
 		return fmt.Sprintf("%-*s", len(s), "[="+m[1]+"]")
 	}))
@@ -213,9 +214,11 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 	case err != nil:
 		return nil, err
 	case o.pcap != "":
-		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(e.Warn), Continuous: o.continuous,
-			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) },
-			Done: del.done})
+		p := pcapfile.Options{Filter: filter.frames(e.Warn), Report: func(err error) { e.Warn(err.Error()) }, Done: del.done}
+		if err := o.directory(e.Config().Root(), &p); err != nil {
+			return nil, err
+		}
+		s, err := pcapfile.Open(o.pcap, p)
 		if err != nil {
 			return nil, err
 		}
@@ -226,5 +229,5 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 		}
 		return e.Open(sel)
 	}
-	return nil, errors.New("nothing to read from: use -r FILE or --af-packet[=INTERFACE]")
+	return nil, errors.New("nothing to read from: use -r FILE, --af-packet[=INTERFACE] or -q QUEUE")
 }
