@@ -148,7 +148,8 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	if c.Packets != sent-first || s.stats.Decoder.Packets != c.Packets {
 		t.Errorf("%d packets on the wire, %d captured, %d decoded", sent-first, c.Packets, s.stats.Decoder.Packets)
 	}
-	if p := c.Polls; p.All == 0 || p.Data == 0 || p.All != p.Signal+p.Timeout+p.Data+p.Errors {
+	// Those that a signal has interrupted are none of the kinds, as in the reference.
+	if p := c.Polls; p.Data == 0 || p.All < p.Signal+p.Timeout+p.Data+p.Errors || p.Errors > 0 {
 		t.Errorf("polls %+v", p)
 	}
 	if grown := growth(rss); grown > 0.1 {
