@@ -390,6 +390,9 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	e.ctl.running(mode, finite)
 	e.startOffload()
 	defer e.stopOffload()
+	if !finite {
+		e.counters.countCapture()
+	}
 	var err error
 	var bundles [][]*tap
 	if mode == "workers" && !finite || len(sources) > 1 && mode != "autofp" {

@@ -55,7 +55,6 @@ var fragNames = [9]string{"defrag.ipv4.fragments", "defrag.ipv4.reassembled", "d
 func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	c := &counters{reg: counter.NewRegistry()}
 	sum := func(name string) counter.ID { return c.reg.Register(name, counter.Sum) }
-	c.capture = captureIDs{sum("capture.kernel_packets"), counter.ID(0), sum("capture.kernel_drops"), sum("capture.errors")}
 	for i, name := range decode.CountNames {
 		kind := counter.Sum
 		switch decode.Count(i) {

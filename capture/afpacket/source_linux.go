@@ -33,6 +33,7 @@ type Source struct {
 	fwd *sender // to the other interface, when inline
 
 	received, bytes, errors, invalid, unsent atomic.Uint64
+	polls                                    polls
 }
 
 var (
@@ -229,6 +230,7 @@ func (s *Source) flush() {
 func (s *Source) wait(ms int) bool {
 	s.poll[0] = unix.PollFd{Fd: int32(s.sock.fd), Events: unix.POLLIN}
 	n, err := unix.Poll(s.poll[:], ms)
+	s.polls.note(n, err, s.poll[0].Revents)
 	if err != nil || n == 0 {
 		if s.group.gone.Load() {
 			s.down = true
