@@ -26,6 +26,8 @@ type Source struct {
 	all    int     // sources of the interface
 	lent   int     // frames
 
+	symmetric bool
+
 	turn sync.Mutex // held by each method that touches frames, so that Close may come from elsewhere
 	like capture.Frame
 	last int64 // time of the last batch
@@ -104,6 +106,11 @@ func Open(o Options) (_ []capture.Source, err error) {
 		}
 	}
 	all := make([]capture.Source, 0, len(wires))
+	same := len(wires) == 1 || symmetricRSS(ends[0])
+	if !same {
+		o.Log.Warnf("%s: both directions of a flow may come from different receive queues, and so to different workers: "+
+			"set a symmetric hash (ethtool -X), or one queue (ethtool -L), or threads: 1, or --runmode autofp", o.Interface)
+	}
 	var failed error
 	for i, w := range wires {
 		s, err := newSource(&o, w, side, i, len(wires))
@@ -112,6 +119,7 @@ func Open(o Options) (_ []capture.Source, err error) {
 			w.leave()
 			continue
 		}
+		s.symmetric = same
 		all = append(all, s)
 	}
 	if failed == nil {
@@ -261,8 +269,9 @@ func (s *Source) start() error {
 	return nil
 }
 
-// Symmetric reports whether both directions of every flow come from this source. With several receive queues only the card knows.
-func (s *Source) Symmetric() bool { return s.all == 1 }
+// Symmetric reports whether both directions of a flow come from the same source of the interface, as far as is known: there is only one,
+// or the card's hash says so.
+func (s *Source) Symmetric() bool { return s.symmetric }
 
 // Descriptor returns what poll(2) can wait for.
 func (s *Source) Descriptor() int {
