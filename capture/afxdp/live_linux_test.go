@@ -527,15 +527,19 @@ func TestInline(t *testing.T) {
 		separate bool
 		mtu      int
 		busy     bool // and unaligned
+		queues   int
+		threads  int
 	}{
-		{"native", XDPDriver, false, 1500, false}, {"generic", XDPGeneric, false, 1500, false},
-		{"memory apart", XDPDriver, true, 1500, false}, {"jumbo", XDPDriver, false, 9000, false},
-		{"jumbo apart", XDPDriver, true, 9000, false}, {"busy and unaligned", XDPDriver, false, 1500, true},
+		{"native", XDPDriver, false, 1500, false, 1, 1}, {"generic", XDPGeneric, false, 1500, false, 1, 1},
+		{"memory apart", XDPDriver, true, 1500, false, 1, 1}, {"jumbo", XDPDriver, false, 9000, false, 1, 1},
+		{"jumbo apart", XDPDriver, true, 9000, false, 1, 1}, {"busy and unaligned", XDPDriver, false, 1500, true, 1, 1},
+		{"two sources", XDPDriver, false, 1500, false, 2, 2}, {"three queues apart", XDPDriver, true, 1500, false, 3, 2},
+		{"three queues generic", XDPGeneric, false, 1500, false, 3, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := live.New(t)
-			n.Pair("a0", "a1")
-			n.Pair("b0", "b1")
+			pairOf(t, n, "a0", "a1", c.queues)
+			pairOf(t, n, "b0", "b1", c.queues)
 			for _, name := range []string{"a0", "a1", "b0", "b1"} {
 				setMTU(t, name, c.mtu)
 				n.PlainFrames(name)
@@ -543,7 +547,7 @@ func TestInline(t *testing.T) {
 			left, right := n.Host("a1", "10.1.0.1/24"), n.Host("b1", "10.1.0.2/24")
 			var log logged
 			o := Options{XDP: c.mode, Promisc: true, Log: &log, separate: c.separate, Unaligned: c.busy, BusyPoll: c.busy,
-				BusyPollTime: defaultBusyPollTime, BusyPollBudget: defaultBusyPollBudget}
+				Threads: c.threads, BusyPollTime: defaultBusyPollTime, BusyPollBudget: defaultBusyPollBudget}
 			o.Interface, o.CopyTo, o.Index = "a0", "b0", 0
 			sources := open(t, o)
 			o.Interface, o.CopyTo, o.Index = "b0", "a0", 1
@@ -551,8 +555,13 @@ func TestInline(t *testing.T) {
 			if got := strings.Contains(log.String(), "cannot share memory"); got != c.separate {
 				t.Errorf("the log says:\n%s", &log)
 			}
-			if a, b := sources[0].(*Source), sources[1].(*Source); a.wire != b.wire || a.in[0] != b.out[0] {
-				t.Fatal("the ends do not meet")
+			if len(sources) != 2*c.threads {
+				t.Fatalf("%d sources", len(sources))
+			}
+			for i := range c.threads {
+				if a, b := sources[i].(*Source), sources[c.threads+i].(*Source); a.wire != b.wire || a.in[0] != b.out[0] {
+					t.Fatal("the ends do not meet")
+				}
 			}
 			var mu sync.Mutex
 			block := false
