@@ -89,6 +89,9 @@ func Open(o Options) (_ []capture.Source, err error) {
 		}
 		n = min(n, ends[1].queues)
 	}
+	if o.frames == 0 {
+		o.frames = framesFor((ends[0].queues + n - 1) / n)
+	}
 	if o.Threads > n {
 		o.Log.Infof("%s: %d sources instead of %d: there are no more receive queues", o.Interface, n, o.Threads)
 	}
@@ -99,7 +102,9 @@ func Open(o Options) (_ []capture.Source, err error) {
 	defer prog.Close() // each source has a share of its own
 	side := 1
 	wires := claim(&o)
-	if wires == nil {
+	if wires != nil {
+		o.Log.Infof("%s: the other end of %s: %d receive queues, read by %d sources; XDP in %s mode", o.Interface, o.CopyTo, ends[0].queues, len(wires), prog.Mode())
+	} else {
 		side = 0
 		if wires, err = o.connect(ends, n, prog); err != nil {
 			return nil, err
