@@ -1,9 +1,7 @@
 package afxdp
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"runtime"
 	"strings"
 	"testing"
@@ -184,51 +182,6 @@ func TestSharedProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.read(t, all, 101)
-}
-
-// The keys are those of the papers and manuals: Microsoft's verification suite for RSS, which is not symmetric, and the one that repeats
-// 6d5a (Woo and Park, "Scalable TCP session monitoring with symmetric receive-side scaling").
-func TestSymmetric(t *testing.T) {
-	microsoft := []byte{
-		0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
-		0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
-	}
-	even := bytes.Repeat([]byte{0x6d, 0x5a}, 20)
-	answer := func(function, transform byte, key []byte) []uint32 {
-		b := make([]byte, 4*rssHead+4*8)
-		binary.NativeEndian.PutUint32(b[4*rssTable:], 8)
-		binary.NativeEndian.PutUint32(b[4*rssKey:], uint32(len(key)))
-		b[4*rssHow], b[4*rssHow+1] = function, transform
-		b = append(b, key...)
-		for len(b)%4 != 0 {
-			b = append(b, 0)
-		}
-		words := make([]uint32, len(b)/4)
-		for i := range words {
-			words[i] = binary.NativeEndian.Uint32(b[4*i:])
-		}
-		return words
-	}
-	for _, c := range []struct {
-		name string
-		rss  []uint32
-		want bool
-	}{
-		{"plain", answer(1, 0, microsoft), false},
-		{"repeating key", answer(1, 0, even), true},
-		{"repeating key of 52 bytes", answer(1, 0, bytes.Repeat([]byte{0x6d, 0x5a}, 26)), true},
-		{"repeating but for the end", answer(1, 0, append(bytes.Repeat([]byte{0x6d, 0x5a}, 25), 1, 2)), false},
-		{"sides mixed by the card", answer(1, 1, microsoft), true},
-		{"another function", answer(4, 0, even), false},
-		{"no key", answer(1, 0, nil), false},
-		{"cut", answer(1, 0, even)[:15], false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := symmetric(c.rss); got != c.want {
-				t.Errorf("%v, want %v", got, c.want)
-			}
-		})
-	}
 }
 
 func TestFramesFor(t *testing.T) {
