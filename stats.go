@@ -40,6 +40,7 @@ type counters struct {
 	replaced  counter.ID
 	dropped   [stream.DropReasonCount]counter.ID
 	bypassed  [2]counter.ID // packets, bytes
+	live      liveCounts
 }
 
 type appIDs struct{ flows, txs counter.ID }
@@ -284,8 +285,8 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if w.detect != nil {
-		for i, n := range w.detect.Counters {
-			s.Put(c.detect[i], n)
+		for i := range detect.CountCounters {
+			s.Put(c.detect[i], w.bench.counted(i))
 		}
 	}
 	if w.e.ips {
@@ -298,7 +299,7 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if p.source != nil {
-		p.captured(p.source.Stats())
+		p.captured(p.note(p.source, w.stream.Count[stream.CountBadChecksum]))
 	}
 }
 

@@ -24,8 +24,8 @@ type worker struct {
 	stack  *decode.Stack
 	frags  *defrag.Table
 	stream *stream.Engine
-	detect *detect.Worker // nil with detection switched off
-	rules  *detect.Ruleset
+	detect *detect.Worker // of the packet's tenant; nil with detection switched off
+	bench  bench
 	out    *eve.Worker
 	live   bool // time goes on without packets
 	now    int64
@@ -34,6 +34,7 @@ type worker struct {
 	pulse  pulse
 	panics map[string]int
 	tally  tally
+	mail   mailbox
 
 	events decode.EventCounts
 
@@ -69,33 +70,18 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 		w.stream.SetLoggers(id, e.out.Mask(id))
 	}
 	w.adopt()
+	w.capMemory()
 	w.pub = e.counters.publisher(w)
 	return w, nil
-}
-
-// adopt takes over a ruleset that was swapped in since the last batch.
-func (w *worker) adopt() {
-	if w.e.ruleset.Load() == w.rules {
-		return
-	}
-	rs := w.e.take()
-	if rs == nil {
-		return
-	}
-	if w.detect == nil {
-		w.detect = rs.NewWorker(w.e.shared)
-	} else {
-		w.detect.Adopt(rs)
-	}
-	w.e.release(w.rules)
-	w.rules = rs
-	w.stream.SetFiles(w.e.out.FileFlags() | ruleFileFlags(rs))
 }
 
 // Run implements stream.Runner.
 func (w *worker) Run(u *stream.Unit) {
 	var alerts []detect.Alert
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.summon(u.Flow, u.Packet)
+		}
 		alerts = w.detect.Inspect(u)
 		if len(alerts) > 0 {
 			w.tally.add(alerts)
@@ -106,11 +92,19 @@ func (w *worker) Run(u *stream.Unit) {
 }
 
 // FlowEnd implements stream.Runner.
-func (w *worker) FlowEnd(f *flow.Flow, s *stream.State, t *tcp.Session) { w.out.FlowEnd(f, s, t) }
+func (w *worker) FlowEnd(f *flow.Flow, s *stream.State, t *tcp.Session) {
+	if w.tenancy() {
+		w.sit(f.Tenant)
+	}
+	w.out.FlowEnd(f, s, t)
+}
 
 // TxFree implements stream.Runner.
 func (w *worker) TxFree(f *flow.Flow, tx *app.Tx) {
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.sit(f.Tenant)
+		}
 		w.detect.TxFree(f, tx)
 	}
 }
@@ -118,6 +112,9 @@ func (w *worker) TxFree(f *flow.Flow, tx *app.Tx) {
 // FlowFree implements stream.Runner.
 func (w *worker) FlowFree(f *flow.Flow) {
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.sit(f.Tenant)
+		}
 		w.detect.FlowFree(f)
 	}
 }
@@ -138,6 +135,7 @@ func (w *worker) tidy() {
 	w.guard(func() { w.stream.Expire(w.now, expireBatch) })
 	w.out.Flush()
 	w.pub.publish(w, false)
+	w.mail.open(w)
 }
 
 // run takes frames from i on and returns where to go on: the end, or behind a frame in which a bug was caught.
@@ -178,9 +176,7 @@ func (w *worker) caught(r any, inPacket bool) (drop bool) {
 	}
 	u := w.stream.Current()
 	w.stream.Quarantine()
-	if w.detect != nil {
-		w.detect.Recover()
-	}
+	w.bench.each((*detect.Worker).Recover)
 	if !inPacket || u == nil {
 		return false
 	}
@@ -296,11 +292,9 @@ func (w *worker) close() {
 // free gives the worker's memory back. Nothing more may be asked of it than its times.
 func (w *worker) free() {
 	w.stream.Close()
-	if w.detect != nil {
-		w.detect.Close()
-		w.e.release(w.rules)
-		w.rules = nil
-	}
+	w.bench.each((*detect.Worker).Close)
+	w.e.judges.release(w.bench.judged)
+	w.bench = bench{}
 }
 
 // alerts says how often each rule has alerted.
