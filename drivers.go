@@ -3,7 +3,6 @@ package sentinel
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -11,13 +10,17 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/afxdp"
 	"sentinel/capture/nfqueue"
+	"sentinel/capture/pcaplive"
 	"sentinel/internal/conf"
 )
 
 // drivers are the ways of capturing, in the order of listings.
 var drivers = []capture.Driver{
 	afpacket.Driver,
+	pcaplive.Driver,
+	afxdp.Driver,
 	nfqueue.Driver,
 }
 
@@ -105,15 +108,17 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	auto := e.opt.Workers
-	if auto <= 0 {
-		auto = runtime.GOMAXPROCS(0)
-	}
 	var names []string
 	var all []capture.Source
+	strict := e.set.checksum == checksumsAuto && d.Checksums != nil
+	e.counters.live.reset()
 	for i := range list {
 		t := &list[i]
-		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
+		strict = strict && d.Checksums(t)
+		if t.Auto = e.opt.Workers; t.Auto <= 0 {
+			t.Auto = e.threading.threads(t.Name)
+		}
+		t.Log = driverLog{e.log, d.Name}
 		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
 		if names = append(names, t.Name); d.Unnamed {
 			names[i] = ""
@@ -125,9 +130,13 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 			}
 			return nil, err
 		}
+		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
 	}
 	e.SetInterfaces(names)
+	if strict {
+		e.set.checksum = checksumsAll
+	}
 	return all, nil
 }
 

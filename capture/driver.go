@@ -18,6 +18,9 @@ type Driver struct {
 	Open func(*Target) ([]Source, error)
 	// Inline reports whether the target's frames are forwarded as the engine's verdicts say. It opens nothing.
 	Inline func(*Target) bool
+	// Checksums reports whether all checksums of the target's frames count but those that frames are marked with, so that the engine
+	// does not find out by itself whether a card is still to compute them. nil = it does.
+	Checksums func(*Target) bool
 }
 
 // A Target is what the user wants to capture from, and how.

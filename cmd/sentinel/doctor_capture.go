@@ -12,8 +12,8 @@ import (
 	"sentinel/internal/machine"
 )
 
-// needs are the rights that a way of capturing takes. Without one that is not fatal something does not work.
-var needs = []struct {
+// driverNeeds are the rights that a way of capturing takes. Without one that is not fatal something does not work.
+var driverNeeds = []struct {
 	driver string
 	right  machine.Capability
 	fatal  bool
@@ -38,7 +38,7 @@ func (d *doctor) rights() {
 	fatal := false
 	var why string
 	p := &d.m.Process
-	for _, n := range needs {
+	for _, n := range driverNeeds {
 		if n.driver != d.sel.Driver || p.Has(n.right) {
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"sentinel/capture/pcapfile"
 	"sentinel/etc"
 	"sentinel/internal/conf"
+	"sentinel/internal/daemon"
 )
 
 // options are the command line.
@@ -47,6 +48,10 @@ type options struct {
 	lossAt, reassemblyAt, sessionAt, flowAt, defragAt uint64
 	errorTS, errorTC                                  int64
 	alertQueue                                        bool
+
+	daemon               bool
+	pidFile, user, group string
+	parent               *daemon.Parent // that started this one in the background
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
@@ -104,6 +109,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Int64Var(&o.errorTC, "simulate-applayer-error-at-offset-tc", -1, "parsers fail at this `OFFSET` to the client")
 	f.BoolVar(&o.alertQueue, "simulate-alert-queue-realloc-failure", false, "no memory for more alerts")
 	f.MarkHidden("simulate-alert-queue-realloc-failure")
+	f.BoolVarP(&o.daemon, "daemon", "D", false, "run in the background")
+	f.StringVar(&o.pidFile, "pidfile", "", "write the process id into this `FILE`")
+	f.StringVar(&o.user, "user", "", "run as this `USER` once all is open")
+	f.StringVar(&o.group, "group", "", "run as this `GROUP` once all is open")
 	addNotYet(f)
 	if err := f.Parse(args); err != nil {
 		return o, plainError(err)
