@@ -398,6 +398,34 @@ func longer(f *capture.Frame, text string) {
 	f.Data, f.Verdict = b, capture.Modified
 }
 
+// What was done is told at the end.
+func TestTally(t *testing.T) {
+	live.New(t)
+	firewall(t, "-A OUTPUT -p udp --dport 7000 -j NFQUEUE --queue-num 1")
+	l := &log{}
+	opened, err := Open([]Options{{Queue: 1}}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened[0].(*Source)
+	datagrams(t, "udp4", "127.0.0.1").send(5)
+	judge(t, 5, func(i int, f *capture.Frame) {
+		switch i {
+		case 1, 2:
+			f.Verdict = capture.Drop
+		case 3:
+			longer(f, "more")
+		}
+	}, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"(RX-NFQ#1) Treated: Pkts 5, Bytes 180, Errors 0", "(RX-NFQ#1) Verdict: Accepted 3, Dropped 2, Replaced 1"}
+	if n := len(l.lines); n < 2 || l.lines[n-2] != want[0] || l.lines[n-1] != want[1] {
+		t.Errorf("said %q, want %q at the end", l.lines, want)
+	}
+}
+
 func TestModified(t *testing.T) {
 	live.New(t)
 	firewall(t, "-A OUTPUT -p udp --dport 7000 -j NFQUEUE --queue-num 1")
