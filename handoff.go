@@ -142,6 +142,7 @@ func (r *receiver) newLoan() *loan {
 func (r *receiver) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	r.e.pinReceiver(r)
 	_, finite := r.source.(capture.Clock)
 	d := drain{ctx: ctx, live: !finite}
 	for {
@@ -334,7 +335,7 @@ func (r *receiver) publish() {
 	f := &r.frags.Stats
 	r.pub.fragments([9]uint64{f.Fragments4, f.Reassembled4, f.Fragments6, f.Reassembled6, f.MaxTrackers, f.MaxFrags, f.SoftReuse,
 		f.HardReuse, f.Timeouts})
-	r.pub.captured(r.source.Stats())
+	r.pub.captured(r.pub.note(r.source, 0))
 	r.pub.set.Put(r.pub.c.panics, r.pub.panics)
 }
 
@@ -496,6 +497,7 @@ func (w *worker) work(in *ring) {
 		defer w.mourn()
 	}
 	setPanicOnFault()
+	w.e.pin(w, nil)
 	idle := newTicker()
 	defer idle.Stop()
 	for {

@@ -23,6 +23,7 @@ func (w *worker) poll(ctx context.Context, taps []*tap) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setPanicOnFault()
+	w.e.pin(w, taps[0].Source)
 	var (
 		errs    []error
 		wait    waiter

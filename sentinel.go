@@ -78,9 +78,14 @@ type Options struct {
 	RejectDevice string
 	NoRandom     bool // no random choice anywhere, for repeatable runs
 
+	// Queue makes an engine that reads no sources itself: ServeFiles runs capture files, each with a folder for its output.
+	Queue bool
+
 	Workers int    // for RunMode autofp and workers; 0 = one a core
 	RunMode string // "single", "autofp", "workers"; empty = chosen by source
 
+	// Started is called by each Run when its workers are there, before they read.
+	Started func()
 	// OnEvent is told every EVE line, with its newline. It is called from workers, at any time, one line at a time; the
 	// slice is lent for the call.
 	OnEvent func(line []byte)
@@ -94,28 +99,33 @@ type Options struct {
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
 // one at a time.
 type Engine struct {
-	opt      Options
-	log      zerolog.Logger
-	tree     *conf.Tree
-	set      *settings
-	reg      *app.Registry
-	ips      bool
-	detects  bool
-	seed     uint64
-	ruleset  atomic.Pointer[detect.Ruleset]
-	shared   *detect.Shared
-	names    *detect.Names
-	datasets *dataset.Sets
-	expect   *stream.Expectations
-	states   sync.Map // what protocols share among workers, by name
-	out      *eve.Output
-	counters *counters
-	loaded   atomic.Pointer[Loaded]
-	reloads  sync.Mutex
-	users    sync.Mutex
-	using    map[*detect.Ruleset]int // workers by ruleset, under users
-	gen      uint32
-	started  time.Time
+	opt       Options
+	log       zerolog.Logger
+	tree      *conf.Tree
+	set       *settings
+	threading *threading
+	reg       *app.Registry
+	ips       bool
+	detects   bool
+	seed      uint64
+	judges    *judges
+	shared    *detect.Shared
+	names     *detect.Names
+	datasets  *dataset.Sets
+	expect    *stream.Expectations
+	states    sync.Map // what protocols share among workers, by name
+	out       *eve.Output
+	counters  *counters
+	loaded    atomic.Pointer[Loaded]
+	reloads   sync.Mutex
+	reloading atomic.Bool // by the control socket or a signal
+	gen       atomic.Uint32
+	started   time.Time
+	parent    *Engine // whose rules this one judges by; nil = its own
+	ctl       controlState
+	files     fileQueue
+	tenant    uint32   // of all packets; 0 = by the packet
+	tenants   *tenants // nil without multi-tenancy
 
 	mu        sync.Mutex
 	workers   []*worker
@@ -125,6 +135,7 @@ type Engine struct {
 	injected  [1]capture.Frame
 	number    uint64
 	running   atomic.Bool
+	stalled   atomic.Int32 // workers that do not get on
 	closed    bool
 	wires     map[capture.Source]wire // of the sources that Open has opened
 	apart     string                  // why the two sides of a wire cannot be one worker's; "" = they can
@@ -141,7 +152,7 @@ type Engine struct {
 // an error. The error joins all that was found.
 func New(o Options) (*Engine, error) {
 	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations(),
-		using: map[*detect.Ruleset]int{}}
+		judges: newJudges()}
 	e.seed = rand.Uint64() | 1
 	if o.NoRandom {
 		e.seed = 1
@@ -153,21 +164,17 @@ func New(o Options) (*Engine, error) {
 	if e.ips {
 		e.unjudged.register(e.counters.reg)
 	}
-	var err error
-	if e.out, err = eve.Open(eve.Options{
-		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,
-		Policies: e.set.policies(), Iface: e.iface, File: e.captureFile, OnEvent: o.OnEvent, Log: e.log, Detection: e.detects,
-	}); err != nil {
+	if err := e.openOutput(); err != nil {
 		return nil, err
 	}
 	if e.detects {
-		e.out.SetEngines(e.engines)
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		e.shared.SetHostMemcap((&reader{root: e.tree.Root()}).size("host.memcap", 32<<20))
 		for _, err := range e.openDatasets() {
 			e.log.Error().Str("module", "datasets").Msg(err.Error())
 		}
-		if err := e.load(); err != nil {
+		if err := e.loadAll(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
 	}
@@ -179,6 +186,18 @@ func New(o Options) (*Engine, error) {
 	}
 	e.startStats()
 	return e, nil
+}
+
+// openOutput opens the outputs of the configuration.
+func (e *Engine) openOutput() (err error) {
+	e.out, err = eve.Open(eve.Options{
+		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: e.opt.NoLogs || e.opt.Queue, Version: BehavesLike, IPS: e.ips,
+		Policies: e.set.policies(), Iface: e.iface, File: e.captureFile, OnEvent: e.opt.OnEvent, Log: e.log, Detection: e.detects,
+	})
+	if err == nil && e.detects {
+		e.out.SetEngines(e.engines)
+	}
+	return err
 }
 
 // configure reads the configuration.
@@ -209,6 +228,9 @@ func (e *Engine) configure() error {
 	root := e.tree.Root()
 	var errs []error
 	if e.set, errs = readSettings(root, e.ips); len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if errs := e.readThreading(); len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	switch o.Checksums {
@@ -297,10 +319,7 @@ func (e *Engine) sharedState(name string, make func() any) any {
 
 // wants says what rules or outputs need that protocols compute only on demand.
 func (e *Engine) wants(what string) bool {
-	if rs := e.ruleset.Load(); rs != nil && rs.Wants(what) {
-		return true
-	}
-	return e.out.Wants(what)
+	return e.judges.wants(what) || e.out.Wants(what)
 }
 
 // Inject takes one packet all the way: it is judged, and events go out, before Inject returns. The bytes are not kept. It
@@ -344,7 +363,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	}
 	n := e.opt.Workers
 	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = e.threading.sharing()
 	}
 	mode := e.opt.RunMode
 	if mode == "" {
@@ -361,6 +380,8 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
 	e.retire()
+	e.placeProcess(max(n, len(sources)))
+	e.ctl.running(mode, finite)
 	var err error
 	var bundles [][]*tap
 	if mode == "workers" && !finite || len(sources) > 1 && mode != "autofp" {
@@ -454,6 +475,7 @@ func (w *worker) read(ctx context.Context, t *tap) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setPanicOnFault()
+	w.e.pin(w, t.Source)
 	d := drain{ctx: ctx, live: t.clock == nil}
 	defer w.attend(ctx, []*tap{t})()
 	frames := w.lent
@@ -563,6 +585,9 @@ func (e *Engine) attach(w []*worker, r []*receiver) {
 	defer e.mu.Unlock()
 	e.workers = append(e.workers, w...)
 	e.receivers = append(e.receivers, r...)
+	if e.opt.Started != nil {
+		e.opt.Started()
+	}
 }
 
 // retire lets go of the workers of an earlier run; what they counted stays.
@@ -613,9 +638,11 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	e.stopStats()
-	e.rejects.close()
+	if e.parent == nil {
+		e.rejects.close()
+	}
 	err := e.out.Close()
-	if e.datasets != nil {
+	if e.datasets != nil && e.parent == nil {
 		err = errors.Join(err, e.datasets.Save())
 	}
 	e.mu.Lock()
@@ -623,8 +650,8 @@ func (e *Engine) Close() error {
 	for _, w := range e.workers {
 		w.free()
 	}
-	if rs := e.ruleset.Load(); rs != nil && e.lost == 0 {
-		rs.Close()
+	if e.parent == nil && e.lost == 0 {
+		e.judges.close()
 	}
 	return err
 }

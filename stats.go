@@ -41,6 +41,7 @@ type counters struct {
 	dropped   [stream.DropReasonCount]counter.ID
 	answers   [2]counter.ID
 	bypassed  [2]counter.ID // packets, bytes
+	live      liveCounts
 }
 
 type appIDs struct{ flows, txs counter.ID }
@@ -289,8 +290,8 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if w.detect != nil {
-		for i, n := range w.detect.Counters {
-			s.Put(c.detect[i], n)
+		for i := range detect.CountCounters {
+			s.Put(c.detect[i], w.bench.counted(i))
 		}
 	}
 	s.Put(c.answers[0], p.answers)
@@ -306,11 +307,13 @@ func (p *publisher) publish(w *worker, now bool) {
 	}
 	if len(p.sources) > 0 {
 		var st capture.Stats
+		invalid := w.stream.Count[stream.CountBadChecksum]
 		for _, s := range p.sources {
-			one := s.Stats()
+			one := p.note(s, invalid)
 			st.Received += one.Received
 			st.Dropped += one.Dropped
 			st.Errors += one.Errors
+			invalid = 0 // the flows of a wire are of both sides: told once
 		}
 		p.captured(st)
 	}

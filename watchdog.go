@@ -38,6 +38,7 @@ func (e *Engine) watch(workers []*worker, limit time.Duration, stop <-chan struc
 			l := &last[i]
 			if n := w.pulse.n.Load(); n != l.n || n%2 == 0 {
 				if l.told {
+					e.stalled.Add(-1)
 					e.log.Warn().Int("worker", w.id).Msg("the worker goes on")
 				}
 				*l = look{n: n, since: now}
@@ -47,6 +48,7 @@ func (e *Engine) watch(workers []*worker, limit time.Duration, stop <-chan struc
 				continue
 			}
 			l.told = true
+			e.stalled.Add(1)
 			fate := "a worker does not get on: a loop in the engine, or an output that blocks"
 			if w.pub.handedOff && e.ips && w.live {
 				w.stalled.Store(true)
@@ -82,4 +84,8 @@ func (e *Engine) watched(workers []*worker, f func()) {
 	f()
 	close(stop)
 	<-done
+	e.stalled.Store(0)
 }
+
+// Stalled reports whether a worker does not get on with its packets, for the watchdog of a service manager.
+func (e *Engine) Stalled() bool { return e.stalled.Load() > 0 }

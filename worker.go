@@ -26,8 +26,8 @@ type worker struct {
 	stack  *decode.Stack
 	frags  *defrag.Table
 	stream *stream.Engine
-	detect *detect.Worker // nil with detection switched off
-	rules  *detect.Ruleset
+	detect *detect.Worker // of the packet's tenant; nil with detection switched off
+	bench  bench
 	out    *eve.Worker
 	live   bool // time goes on without packets
 	now    int64
@@ -36,6 +36,7 @@ type worker struct {
 	pulse  pulse
 	panics map[string]int
 	tally  tally
+	mail   mailbox
 
 	// What an inline worker has of its sources, and who may touch them.
 	lent    []capture.Frame
@@ -88,33 +89,18 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 		w.stream.SetLoggers(id, e.out.Mask(id))
 	}
 	w.adopt()
+	w.capMemory()
 	w.pub = e.counters.publisher(w)
 	return w, nil
-}
-
-// adopt takes over a ruleset that was swapped in since the last batch.
-func (w *worker) adopt() {
-	if w.e.ruleset.Load() == w.rules {
-		return
-	}
-	rs := w.e.take()
-	if rs == nil {
-		return
-	}
-	if w.detect == nil {
-		w.detect = rs.NewWorker(w.e.shared)
-	} else {
-		w.detect.Adopt(rs)
-	}
-	w.e.release(w.rules)
-	w.rules = rs
-	w.stream.SetFiles(w.e.out.FileFlags() | ruleFileFlags(rs))
 }
 
 // Run implements stream.Runner.
 func (w *worker) Run(u *stream.Unit) {
 	var alerts []detect.Alert
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.summon(u.Flow, u.Packet)
+		}
 		alerts = w.detect.Inspect(u)
 		if len(alerts) > 0 {
 			w.tally.add(alerts)
@@ -125,11 +111,19 @@ func (w *worker) Run(u *stream.Unit) {
 }
 
 // FlowEnd implements stream.Runner.
-func (w *worker) FlowEnd(f *flow.Flow, s *stream.State, t *tcp.Session) { w.out.FlowEnd(f, s, t) }
+func (w *worker) FlowEnd(f *flow.Flow, s *stream.State, t *tcp.Session) {
+	if w.tenancy() {
+		w.sit(f.Tenant)
+	}
+	w.out.FlowEnd(f, s, t)
+}
 
 // TxFree implements stream.Runner.
 func (w *worker) TxFree(f *flow.Flow, tx *app.Tx) {
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.sit(f.Tenant)
+		}
 		w.detect.TxFree(f, tx)
 	}
 }
@@ -137,6 +131,9 @@ func (w *worker) TxFree(f *flow.Flow, tx *app.Tx) {
 // FlowFree implements stream.Runner.
 func (w *worker) FlowFree(f *flow.Flow) {
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.sit(f.Tenant)
+		}
 		w.detect.FlowFree(f)
 	}
 }
@@ -161,6 +158,7 @@ func (w *worker) tidy() {
 	w.guard(func() { w.stream.Expire(w.now, n) })
 	w.out.Flush()
 	w.pub.publish(w, false)
+	w.mail.open(w)
 }
 
 // run takes frames from i on and returns where to go on: the end, or behind a frame in which a bug was caught.
@@ -204,9 +202,7 @@ func (w *worker) caught(r any, inPacket bool) (drop bool) {
 	}
 	u := w.stream.Current()
 	w.stream.Quarantine()
-	if w.detect != nil {
-		w.detect.Recover()
-	}
+	w.bench.each((*detect.Worker).Recover)
 	if !inPacket || u == nil {
 		return false
 	}
@@ -328,11 +324,9 @@ func (w *worker) close() {
 // free gives the worker's memory back. Nothing more may be asked of it than its times.
 func (w *worker) free() {
 	w.stream.Close()
-	if w.detect != nil {
-		w.detect.Close()
-		w.e.release(w.rules)
-		w.rules = nil
-	}
+	w.bench.each((*detect.Worker).Close)
+	w.e.judges.release(w.bench.judged)
+	w.bench = bench{}
 }
 
 // alerts says how often each rule has alerted.

@@ -87,7 +87,7 @@ type Source interface {
 	Read(ctx context.Context, batch []Frame) (int, error)
 	// Release carries out the verdicts and takes the frames back. Frames are released in the order they were lent.
 	Release(batch []Frame) error
-	Stats() Stats
+	Stats() Stats // from any goroutine
 	Close() error
 }
 
@@ -112,6 +112,18 @@ type Poller interface {
 // get the same flows. Those that do not implement it promise that.
 type Symmetric interface {
 	Symmetric() bool
+}
+
+// Counted is implemented by sources that count more than Stats has.
+type Counted interface {
+	// Counts appends the present totals to dst. Their names and their order are always the same.
+	Counts(dst []Count) []Count
+}
+
+// Count is a total of a source, by its name in statistics, such as capture.afpacket.polls.
+type Count struct {
+	Name  string
+	Value uint64
 }
 
 // Clock is implemented by sources with a time of their own, such as files.

@@ -21,6 +21,11 @@ func NewShared(memcap uint64) *Shared {
 	return &Shared{thresholds: newThresholdStore(memcap), bits: newBitStore(memcap)}
 }
 
+// Apart returns stores for another run of packets, which has thresholds of its own and the same bits.
+func (s *Shared) Apart(memcap uint64) *Shared {
+	return &Shared{thresholds: newThresholdStore(memcap), bits: s.bits}
+}
+
 // Counter is a counter of a Worker.
 type Counter uint8
 

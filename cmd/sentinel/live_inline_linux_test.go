@@ -40,7 +40,7 @@ af-packet:
     cluster-id: 0
 `
 
-func wire(t testing.TB, rules string) *wired {
+func onWire(t testing.TB, rules string) *wired {
 	n := live.New(t)
 	n.Pair("in0", "left")
 	n.Pair("in1", "right")
@@ -105,7 +105,7 @@ func curl(t *testing.T, client *live.Host, url string) string {
 
 // Who asks for what a rule rejects is told at once: curl says that the connection was reset. Other requests pass.
 func TestLiveRejectInline(t *testing.T) {
-	w := wire(t, `reject tcp any any -> any 80 (msg:"no"; flow:to_server,established; content:"/forbidden"; sid:1;)
+	w := onWire(t, `reject tcp any any -> any 80 (msg:"no"; flow:to_server,established; content:"/forbidden"; sid:1;)
 reject udp any any -> any 9999 (msg:"no port"; content:"closed"; sid:2;)
 `)
 	serveWeb(t, w.server.Do, "10.7.0.2:80", 0)
@@ -177,7 +177,7 @@ func TestLiveRejectPassive(t *testing.T) {
 // What had come when the engine is told to stop is judged and forwarded.
 func TestLiveInlineStop(t *testing.T) {
 	const frames = 1500
-	w := wire(t, "drop udp any any -> any 9999 (msg:\"evil\"; content:\"evil\"; sid:1;)\n")
+	w := onWire(t, "drop udp any any -> any 9999 (msg:\"evil\"; content:\"evil\"; sid:1;)\n")
 	in, out := listen(t, w.server, "10.7.0.2:9999"), listen(t, w.client, "10.7.0.1:0")
 	to := &net.UDPAddr{IP: net.IPv4(10, 7, 0, 2), Port: 9999}
 	var got [frames]bool
@@ -294,7 +294,7 @@ func BenchmarkInlineLatency(b *testing.B) {
 	for _, mode := range []string{"workers", "autofp"} {
 		for _, load := range []int{0, 20000} {
 			b.Run(fmt.Sprintf("%s/load=%d", mode, load), func(b *testing.B) {
-				w := wire(b, "drop udp any any -> any any (msg:\"evil\"; content:\"evil\"; sid:1;)\n")
+				w := onWire(b, "drop udp any any -> any any (msg:\"evil\"; content:\"evil\"; sid:1;)\n")
 				sink := listen(b, w.server, "10.7.0.2:9998")
 				flood := listen(b, w.client, "10.7.0.1:0")
 				var stop atomic.Bool
