@@ -34,6 +34,9 @@ func (d *doctor) memory() {
 			if o.Blocks > 0 || o.BlockSize > 0 {
 				one = uint64(max(o.Blocks, 64)) * uint64(max(o.BlockSize, 256<<10))
 			}
+			if o.Packets > 0 {
+				one = min(uint64(o.Packets)*2048, 1<<31-1)
+			}
 			rings += one * uint64(max(o.Threads, 1))
 		}
 	}

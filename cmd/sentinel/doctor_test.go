@@ -87,7 +87,7 @@ func TestDoctor(t *testing.T) {
 		{name: "files", sel: packet, harm: func(m *machine.Machine) { m.Process.Files = 100 }, want: "error|limits|100 files may be open|ulimit -n"},
 		{name: "clock", sel: packet, harm: func(m *machine.Machine) { m.Kernel.Clock, m.Kernel.Clocks = "hpet", []string{"tsc", "hpet"} }, want: "warning|time|the clock source is hpet|echo tsc >"},
 		{name: "time", sel: packet, harm: func(m *machine.Machine) { no := false; m.Kernel.Synchronised = &no }, want: "warning|time|no time server|timedatectl"},
-		{name: "ring", yaml: "af-packet:\n  - interface: eth0\n    ring-size: 16777216\n    threads: 4\n", sel: packet, want: "error|memory|are available|ring-size"},
+		{name: "ring", yaml: "af-packet:\n  - interface: eth0\n    ring-size: 16777216\n    threads: 16\n", sel: packet, want: "error|memory|are available|ring-size"},
 		{name: "memcaps", yaml: "stream:\n  reassembly:\n    memcap: 20gb\n", sel: packet, want: "error|memory|memcaps let the engine take|memcaps"},
 		{name: "container", yaml: "stream:\n  memcap: 400mb\n", sel: packet, harm: func(m *machine.Machine) { m.Memory.Limit = 512 << 20 }, want: "warning|memory|of 512.0 MiB|memcaps"},
 		{name: "queue in use", sel: queue, harm: func(m *machine.Machine) { m.Kernel.QueuesRead = []int{1} }, want: "error|queue 0:1|another program reads queue 1|nfnetlink_queue"},
