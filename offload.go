@@ -108,6 +108,12 @@ func (e *Engine) stopOffload() {
 	}
 }
 
+// UsesMaps reports whether the engine changes maps of the kernel while it runs, for which a process needs CAP_BPF.
+func (e *Engine) UsesMaps() bool {
+	_, kernel := e.offload.below.(*xdp.Offloader)
+	return kernel || e.early.dropper != nil
+}
+
 // BypassStats are the flows that are carried below the engine, by interface. It is nil where nothing carries flows.
 func (e *Engine) BypassStats() []bypass.InterfaceStats {
 	m := e.offload.manager.Load()
