@@ -538,7 +538,7 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	e.stopStats()
-	err := e.out.Close()
+	err := errors.Join(e.out.Close(), e.closeOffload())
 	if e.datasets != nil {
 		err = errors.Join(err, e.datasets.Save())
 	}
