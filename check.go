@@ -16,9 +16,10 @@ import (
 var doneKeys = []string{
 	"suricata-version", "include",
 	"vars", "default-log-dir", "sensor-name", "sensor-id", "runmode", "max-pending-packets", "packet-alert-max",
-	"exception-policy", "mpm-algo", "spm-algo", "pcre",
+	"exception-policy", "ips", "mpm-algo", "spm-algo", "pcre",
 	"default-rule-path", "rule-files", "classification-file", "reference-config-file", "threshold-file",
 	"engine.init-failure-fatal",
+	"unix-command", "run-as", "multi-detect", "host.memcap",
 
 	"stats.enabled", "stats.interval",
 	"logging.default-log-level", "logging.default-log-format", "logging.default-output-filter",
@@ -50,9 +51,9 @@ var doneKeys = []string{
 	"af-xdp.mem-unaligned", "af-xdp.enable-busy-poll", "af-xdp.busy-poll-time", "af-xdp.busy-poll-budget",
 	"af-xdp.gro-flush-timeout", "af-xdp.napi-defer-hard-irq", "af-xdp.checksum-checks", "af-xdp.bpf-filter",
 	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
+	"pcap-file.recursive", "pcap-file.continuous", "pcap-file.delay", "pcap-file.poll-interval", "pcap-file.delete-when-done", "bpf-filter", "nfq",
 	"af-packet.bypass", "af-packet.xdp-mode", "af-packet.xdp-filter-file", "af-packet.pinned-maps", "af-packet.pinned-maps-name",
 	"af-packet.use-percpu-hash", "af-xdp.bypass", "bypass", "early-drop", "flow.elephant",
-	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
 
 	"app-layer.error-policy",
 	"app-layer.protocols.*.enabled", "app-layer.protocols.*.detection-ports", "app-layer.protocols.dns",

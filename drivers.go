@@ -11,6 +11,7 @@ import (
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
 	"sentinel/capture/afxdp"
+	"sentinel/capture/nfqueue"
 	"sentinel/capture/pcaplive"
 	"sentinel/internal/conf"
 )
@@ -20,6 +21,7 @@ var drivers = []capture.Driver{
 	afpacket.Driver,
 	pcaplive.Driver,
 	afxdp.Driver,
+	nfqueue.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.
@@ -108,6 +110,7 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	}
 	var names []string
 	var all []capture.Source
+	var sides []side
 	strict := e.set.checksum == checksumsAuto && d.Checksums != nil
 	e.counters.live.reset()
 	for i := range list {
@@ -118,7 +121,9 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		}
 		t.Log = driverLog{e.log, d.Name}
 		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
-		names = append(names, t.Name)
+		if names = append(names, t.Name); d.Unnamed {
+			names[i] = ""
+		}
 		opened, err := d.Open(t)
 		if err != nil {
 			for _, s := range all {
@@ -128,8 +133,14 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		}
 		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
+		e.ctl.opened(t.Name, opened)
+		_, to, _ := t.CopyMode()
+		sides = append(sides, side{t.Name, to, opened})
 	}
+	e.wires, e.apart = join(sides)
+	e.rejects.prepare()
 	e.SetInterfaces(names)
+	e.ctl.capturing(d.Name)
 	if strict {
 		e.set.checksum = checksumsAll
 	}

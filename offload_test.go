@@ -100,8 +100,8 @@ func (b *below) held() int {
 	return len(b.flows)
 }
 
-// wire is a source of the datagrams of an offload_live test's flows, but for those that are carried below.
-type wire struct {
+// offWire is a source of the datagrams of an offload_live test's flows, but for those that are carried below.
+type offWire struct {
 	below *below
 	mu    sync.Mutex
 	queue [][]byte
@@ -130,7 +130,7 @@ func keyOf(n int) (k flow.Key) {
 	return k
 }
 
-func (w *wire) send(n int, back bool, size int) {
+func (w *offWire) send(n int, back bool, size int) {
 	f, dir := datagram(n, back, size), 0
 	if back {
 		dir = 1
@@ -143,7 +143,7 @@ func (w *wire) send(n int, back bool, size int) {
 	w.queue = append(w.queue, f)
 }
 
-func (w *wire) Read(_ context.Context, batch []capture.Frame) (n int, err error) {
+func (w *offWire) Read(_ context.Context, batch []capture.Frame) (n int, err error) {
 	for range 10 {
 		w.mu.Lock()
 		n = min(len(w.queue), len(batch))
@@ -167,7 +167,7 @@ func (w *wire) Read(_ context.Context, batch []capture.Frame) (n int, err error)
 	return 0, nil
 }
 
-func (w *wire) Release(batch []capture.Frame) error {
+func (w *offWire) Release(batch []capture.Frame) error {
 	for i := range batch {
 		if batch[i].Verdict == capture.Drop {
 			w.drops++
@@ -176,12 +176,12 @@ func (w *wire) Release(batch []capture.Frame) error {
 	return nil
 }
 
-func (w *wire) Stats() capture.Stats { return capture.Stats{Received: w.seen, Bytes: w.bytes} }
-func (w *wire) Close() error         { return nil }
+func (w *offWire) Stats() capture.Stats { return capture.Stats{Received: w.seen, Bytes: w.bytes} }
+func (w *offWire) Close() error         { return nil }
 
 // bypassRun is an engine whose flows go below, under test.
 type bypassRun struct {
-	*wire
+	*offWire
 	t      *testing.T
 	e      *Engine
 	ended  chan error
@@ -192,7 +192,7 @@ type bypassRun struct {
 
 func startBypass(t *testing.T, b *below, o Options) *bypassRun {
 	t.Helper()
-	r := &bypassRun{wire: &wire{below: b}, t: t, ended: make(chan error, 1), sent: map[int]*[2][2]uint64{}}
+	r := &bypassRun{offWire: &offWire{below: b}, t: t, ended: make(chan error, 1), sent: map[int]*[2][2]uint64{}}
 	o.below = b
 	if o.Config == nil {
 		o.Config = []byte("%YAML 1.1\n---\noutputs:\n  - eve-log:\n      enabled: yes\n      types: [flow]\n")
@@ -212,7 +212,7 @@ func startBypass(t *testing.T, b *below, o Options) *bypassRun {
 		t.Fatal(err)
 	}
 	r.e.set.offload.sweep = 20 * time.Millisecond
-	go func() { r.ended <- r.e.Run(context.Background(), r.wire) }()
+	go func() { r.ended <- r.e.Run(context.Background(), r.offWire) }()
 	return r
 }
 
@@ -226,7 +226,7 @@ func (r *bypassRun) send(n int, back bool, size int) {
 	}
 	r.sent[n][d][0]++
 	r.sent[n][d][1] += uint64(len(datagram(n, back, size)))
-	r.wire.send(n, back, size)
+	r.offWire.send(n, back, size)
 }
 
 // until waits for something to become true.
@@ -248,9 +248,9 @@ func (r *bypassRun) flows() []flowEvent {
 // end ends the run and compares what the records say with what was sent.
 func (r *bypassRun) end() {
 	r.t.Helper()
-	r.wire.mu.Lock()
+	r.offWire.mu.Lock()
 	r.done = true
-	r.wire.mu.Unlock()
+	r.offWire.mu.Unlock()
 	select {
 	case err := <-r.ended:
 		if err != nil {
@@ -345,7 +345,7 @@ func TestBypassFake(t *testing.T) {
 	}
 }
 
-func (w *wire) queued() int {
+func (w *offWire) queued() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.queue)

@@ -45,6 +45,8 @@ type options struct {
 	filter                      string
 	filterFile                  string
 
+	unixSocket string
+
 	lossAt, reassemblyAt, sessionAt, flowAt, defragAt uint64
 	errorTS, errorTC                                  int64
 	alertQueue                                        bool
@@ -52,6 +54,8 @@ type options struct {
 	daemon               bool
 	pidFile, user, group string
 	parent               *daemon.Parent // that started this one in the background
+
+	rejectDev string
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
@@ -75,21 +79,25 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringArrayVar(&o.set, "set", nil, "set a configuration value, as in `KEY=VALUE`; repeatable")
 	f.StringArrayVar(&o.include, "include", nil, "read this configuration `FILE` too; repeatable")
 	f.StringVar(&o.runmode, "runmode", "", "single, autofp or workers (`MODE`)")
-	f.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers of autofp; 0 is one a core")
+	f.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers; 0 is one a core, or a queue of the network")
 	f.BoolVar(&o.noDetection, "disable-detection", false, "run no rules")
 	f.BoolVar(&o.strict, "init-errors-fatal", false, "fail on an error in rules or configuration")
 	f.StringVar(&o.keywordsFatal, "strict-rule-keywords", "", "fail on errors of these keywords, all without `LIST`")
 	f.Lookup("strict-rule-keywords").NoOptDefVal = "all"
 	f.BoolVar(&o.ips, "simulate-ips", false, "judge as if inline")
+	f.StringVar(&o.rejectDev, "reject-dev", "", "send the answers of reject rules out of this `INTERFACE`")
 	for i, c := range selectors {
 		f.StringVar(&o.selected[i], c.option, "", c.doc)
 		f.Lookup(c.option).NoOptDefVal = selectFirst
 	}
 	f.BoolVar(&o.pcapDelete, "pcap-file-delete", false, "with -r: delete each capture file once it was read")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "the same as --af-packet=`INTERFACE`; repeatable")
+	f.StringArrayVarP(&o.queues, "queue", "q", nil, "judge the packets of this NFQUEUE `NUMBER`, or of a range such as 0:3; repeatable")
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
+	f.StringVar(&o.unixSocket, "unix-socket", "", "wait for commands, and for capture files to read, on the socket `PATH`")
+	f.Lookup("unix-socket").NoOptDefVal = selectFirst
 	f.BoolVar(&o.noRandom, "no-random", false, "no random choice anywhere: runs are repeatable")
 	f.StringVar(&o.dataDir, "data-dir", "", "`FOLDER` for state and caches")
 	f.StringVar(&o.listKeywords, "list-keywords", "", "list the rule keywords; =csv for a table, or =NAME for one (`FORM`)")
@@ -122,6 +130,11 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	default:
 		return o, fmt.Errorf("-k %s: use all, none or auto", o.checksums)
 	}
+	if o.unixSocket != "" {
+		if _, live, _ := o.selection(); live || o.pcap != "" {
+			return o, errors.New("--unix-socket takes capture files from its clients: leave out what else there is to read from")
+		}
+	}
 	if o.rulesOnly != "" && o.rulesToo != "" {
 		return o, errors.New("-s and -S exclude each other")
 	}
@@ -134,9 +147,9 @@ func usage(w io.Writer, o *options) error {
   sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
   sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
   sentinel -T -c suricata.yaml                    test configuration and rules
-
+%s
 Options:
-%s`, sentinel.Version, optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
+%s`, sentinel.Version, subcommandLines(), optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
 		m := optional.FindStringSubmatch(s)
 		return fmt.Sprintf("%-*s", len(s), "[="+m[1]+"]")
 	}))
@@ -150,13 +163,19 @@ var optional = regexp.MustCompile(` ([A-Z]+)\[="[^"]*"\]`)
 func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	opt := sentinel.Options{
 		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test,
-		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
+		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom, RejectDevice: o.rejectDev,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
 			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]uint64{uint64(o.errorTS + 1), uint64(o.errorTC + 1)}, AlertQueue: o.alertQueue},
 	}
 	if o.checksums == "auto" {
 		opt.Checksums = ""
+	}
+	if o.unixSocket != "" {
+		opt.Queue = true
+		if o.unixSocket != selectFirst {
+			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "unix-command.filename="+o.unixSocket)
+		}
 	}
 	if o.rulesOnly != "" {
 		opt.RuleFiles = []string{o.rulesOnly}
@@ -213,9 +232,11 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 	case err != nil:
 		return nil, err
 	case o.pcap != "":
-		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(e.Warn), Continuous: o.continuous,
-			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) },
-			Done: del.done})
+		p := pcapfile.Options{Filter: filter.frames(e.Warn), Report: func(err error) { e.Warn(err.Error()) }, Done: del.done}
+		if err := o.directory(e.Config().Root(), &p); err != nil {
+			return nil, err
+		}
+		s, err := pcapfile.Open(o.pcap, p)
 		if err != nil {
 			return nil, err
 		}
@@ -226,5 +247,5 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 		}
 		return e.Open(sel)
 	}
-	return nil, errors.New("nothing to read from: use -r FILE or --af-packet[=INTERFACE]")
+	return nil, errors.New("nothing to read from: use -r FILE, --af-packet[=INTERFACE] or -q QUEUE")
 }

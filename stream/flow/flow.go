@@ -148,9 +148,11 @@ type Flow struct {
 
 	Tags [decode.MaxVLAN]uint16 // VLAN ids of the first packet, also where they do not tell flows apart
 
-	Offload Offload // whether something below the engine carries it
+	TenantKnown bool    // Tenant was decided
+	Offload     Offload // whether something below the engine carries it
+	Tenant      uint32  // whose rules judge it; 0 = those of no tenant
 
-	_ [9]byte // a record is four cache lines
+	_ [4]byte // a record is four cache lines
 }
 
 // linkage is the hash chain and the time-out list: the table's own.
