@@ -82,6 +82,11 @@ func (x *controller) ifaceStat(a control.Args) control.Reply {
 		s.Drop += st.Dropped
 		s.Bypassed += st.Bypassed
 	}
+	for _, b := range x.e.BypassStats() {
+		if b.Name == name {
+			s.Bypassed += b.Pkts
+		}
+	}
 	if len(c.ifaces) == 1 { // checksums are counted by worker
 		s.Invalid = x.e.Counters()["tcp.invalid_checksum"]
 	}
@@ -89,4 +94,15 @@ func (x *controller) ifaceStat(a control.Args) control.Reply {
 }
 
 // bypassed tells of the maps of flows that the kernel passes by.
-func (x *controller) bypassed() control.Reply { return control.NOK("Bypass not enabled") }
+func (x *controller) bypassed() control.Reply {
+	list := x.e.BypassStats()
+	if list == nil {
+		return control.NOK("Bypass not enabled")
+	}
+	all := map[string]map[string]uint64{}
+	for _, s := range list {
+		all[s.Name] = map[string]uint64{"ipv4_maps_count": s.Held[0], "ipv4_success": s.Success[0], "ipv4_fail": s.Fail[0],
+			"ipv6_maps_count": s.Held[1], "ipv6_success": s.Success[1], "ipv6_fail": s.Fail[1]}
+	}
+	return control.OK(all)
+}

@@ -655,7 +655,7 @@ func (e *Engine) Close() error {
 	if e.parent == nil {
 		e.rejects.close()
 	}
-	err := e.out.Close()
+	err := errors.Join(e.out.Close(), e.closeOffload())
 	if e.datasets != nil && e.parent == nil {
 		err = errors.Join(err, e.datasets.Save())
 	}
