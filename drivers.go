@@ -3,7 +3,6 @@ package sentinel
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -11,6 +10,8 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/afxdp"
+	"sentinel/capture/nfqueue"
 	"sentinel/capture/pcaplive"
 	"sentinel/internal/conf"
 )
@@ -19,6 +20,8 @@ import (
 var drivers = []capture.Driver{
 	afpacket.Driver,
 	pcaplive.Driver,
+	afxdp.Driver,
+	nfqueue.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.
@@ -105,19 +108,21 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	auto := e.opt.Workers
-	if auto <= 0 {
-		auto = runtime.GOMAXPROCS(0)
-	}
 	var names []string
 	var all []capture.Source
 	strict := e.set.checksum == checksumsAuto && d.Checksums != nil
+	e.counters.live.reset()
 	for i := range list {
 		t := &list[i]
 		strict = strict && d.Checksums(t)
-		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
+		if t.Auto = e.opt.Workers; t.Auto <= 0 {
+			t.Auto = e.threading.threads(t.Name)
+		}
+		t.Log = driverLog{e.log, d.Name}
 		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
-		names = append(names, t.Name)
+		if names = append(names, t.Name); d.Unnamed {
+			names[i] = ""
+		}
 		opened, err := d.Open(t)
 		if err != nil {
 			for _, s := range all {
@@ -125,8 +130,8 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 			}
 			return nil, err
 		}
+		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
-		e.ctl.opened(t.Name, opened)
 	}
 	e.SetInterfaces(names)
 	e.ctl.capturing(d.Name)

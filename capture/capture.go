@@ -87,7 +87,7 @@ type Source interface {
 	Read(ctx context.Context, batch []Frame) (int, error)
 	// Release carries out the verdicts and takes the frames back. Frames are released in the order they were lent.
 	Release(batch []Frame) error
-	Stats() Stats // from any goroutine
+	Stats() Stats
 	Close() error
 }
 
@@ -105,6 +105,18 @@ type Poller interface {
 	// Descriptor is a file descriptor that is readable (poll(2)) when Poll has frames to lend. It is -1 where only polling
 	// tells; it may change between calls.
 	Descriptor() int
+}
+
+// Counted is implemented by sources that count more than Stats has.
+type Counted interface {
+	// Counts appends the present totals to dst. Their names and their order are always the same.
+	Counts(dst []Count) []Count
+}
+
+// Count is a total of a source, by its name in statistics, such as capture.afpacket.polls.
+type Count struct {
+	Name  string
+	Value uint64
 }
 
 // Clock is implemented by sources with a time of their own, such as files.

@@ -12,6 +12,7 @@ type Driver struct {
 	Section string // of the configuration: a list whose elements have the key interface (or the driver's Key)
 	Key     string // that names a target in an element; "interface" if empty
 	Doc     string // one sentence for listings
+	Unnamed bool   // a target is no interface: events do not name it
 	// Open opens the sources of one target: one for each queue that a worker is to read. Source number i of a target that
 	// forwards to another one gets the same flows as source number i of that one; both are read by one worker.
 	Open func(*Target) ([]Source, error)

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 func main() {
 	// A reader of standard output that goes away is an error to tell, not a reason to die without writing the events.
 	signal.Ignore(syscall.SIGPIPE)
+	ownProcess = true
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -65,8 +65,15 @@ func finish(err error, stderr io.Writer) int {
 
 // engine runs the engine as the options say.
 func (o *options) engine(stdout, stderr io.Writer) int {
+	if status, done := o.background(stderr); done {
+		return status
+	}
 	log := newLog(o, stdout, stderr)
 	defer log.close()
+	if err := o.absolute(); err != nil {
+		return log.fatal(err)
+	}
+	svc := &service{o: o, log: log}
 	opt, err := o.library(log)
 	if err != nil {
 		return log.fatal(err)
@@ -81,10 +88,14 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 				opt.RunMode = "autofp"
 			}
 		}
+		if svc, err = o.service(log, tree); err != nil {
+			return log.fatal(err)
+		}
 		if err := o.openLog(log, tree); err != nil {
 			return log.fatal(err)
 		}
 	}
+	opt.Started = svc.up
 	e, err := sentinel.New(opt)
 	if err != nil {
 		return log.fatal(err)
@@ -104,27 +115,31 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		log.notice("Configuration provided was successfully loaded. Exiting.")
 		return 0
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	if opt.Queue {
-		return o.serve(ctx, e, stop, log)
+		return svc.serve(e)
 	}
 	del := newDeleter(o, e.Config().Root(), e.Warn)
 	sources, err := o.open(e, del)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
-	closeControl, err := o.control(e, stop, log)
+	ctx, stop := svc.context()
+	defer stop()
+	closeControl, err := svc.answer(e)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
 	defer closeControl()
-	signals := o.signals(e, log)
-	defer signals()
+	if err := svc.confine(e); err != nil {
+		return log.fatal(errors.Join(err, e.Close()))
+	}
+	defer svc.signals(e)()
+	defer svc.watchdog(e)()
 	progress := newProgress(stderr, sources, o.quiet, log)
-	err = e.Run(ctx, sources...)
+	err = errors.Join(e.Run(ctx, sources...), svc.failed(ctx))
 	progress.stop()
 	closeControl()
+	svc.interfaces(e)
 	if o.strict && (errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt)) {
 		// Those who ask for errors at start to be fatal get the reference's word on the others: what came before the damage counts.
 		log.say(levelWarning, "pcap", err.Error())
@@ -166,30 +181,4 @@ func (o *options) openLog(log *engineLog, tree *conf.Tree) error {
 		log.say(levelInfo, "sentinel", "Running with verbose level "+log.minimum.String())
 	}
 	return nil
-}
-
-// signals lets SIGUSR2 reload the rules and SIGHUP open the logs anew. The result ends that.
-func (o *options) signals(e *sentinel.Engine, log *engineLog) func() {
-	c := make(chan os.Signal, 4)
-	signal.Notify(c, syscall.SIGUSR2, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for s := range c {
-			switch s {
-			case syscall.SIGUSR2:
-				_ = e.ReloadAndReport()
-			case syscall.SIGHUP:
-				log.reopen()
-				if err := e.Reopen(); err != nil {
-					log.error(err.Error())
-				}
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(c)
-		close(c)
-		<-done
-	}
 }

@@ -13,6 +13,7 @@ const selectFirst = "*"
 var selectors = [...]struct{ option, driver, doc string }{
 	{"af-packet", "af-packet", "capture from this `INTERFACE` through AF_PACKET, from those of the configuration without"},
 	{"pcap", "pcap", "capture from this `INTERFACE`, of any type, or from any of them; from those of the configuration without"},
+	{"af-xdp", "af-xdp", "capture from this `INTERFACE` through AF_XDP, from those of the configuration without"},
 }
 
 // selection is what the command line says to capture from; live is false when it says nothing of a network.
