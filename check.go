@@ -16,7 +16,7 @@ import (
 var doneKeys = []string{
 	"suricata-version", "include",
 	"vars", "default-log-dir", "sensor-name", "sensor-id", "runmode", "max-pending-packets", "packet-alert-max",
-	"exception-policy", "mpm-algo", "spm-algo", "pcre",
+	"exception-policy", "ips", "mpm-algo", "spm-algo", "pcre",
 	"default-rule-path", "rule-files", "classification-file", "reference-config-file", "threshold-file",
 	"engine.init-failure-fatal",
 	"unix-command", "run-as", "multi-detect", "host.memcap", "pcap-file.tenant-id",

@@ -10,9 +10,12 @@ import (
 // thresholds.
 func (e *Engine) fork(dir string) (*Engine, error) {
 	f := &Engine{opt: e.opt, log: e.log, tree: e.tree, set: e.set, threading: e.threading, reg: e.reg, ips: e.ips, detects: e.detects, seed: e.seed,
-		judges: e.judges, names: e.names, tenants: e.tenants, datasets: e.datasets, expect: stream.NewExpectations(), started: time.Now(), parent: e}
+		judges: e.judges, names: e.names, tenants: e.tenants, datasets: e.datasets, expect: stream.NewExpectations(), started: time.Now(), rejects: e.rejects, parent: e}
 	f.opt.LogDir, f.opt.Queue, f.opt.Started = dir, false, nil
 	f.counters = newCounters(f.reg, f.set, f.ips)
+	if f.ips {
+		f.unjudged.register(f.counters.reg)
+	}
 	if err := f.openOutput(); err != nil {
 		return nil, err
 	}

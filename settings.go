@@ -44,6 +44,8 @@ type settings struct {
 
 	caps       memcaps
 	maxPending int
+	failOpen   bool          // ips.fail-open: frames that no worker judges are forwarded
+	stall      time.Duration // ips.stall-timeout
 	runmode    string
 	logDir     string
 }
@@ -142,9 +144,21 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.actionOrder = r.actionOrder()
 	s.perAppErrors = r.bool("stats.exception-policy.per-app-proto-errors", false)
 	s.maxPending = int(r.int("max-pending-packets", 1024, 1, 65535))
+	s.readInline(r)
 	s.runmode = root.Get("runmode").Str("")
 	s.logDir = root.Get("default-log-dir").Str("")
 	return s, r.errs
+}
+
+// readInline reads what becomes of frames that no worker judges.
+func (s *settings) readInline(r *reader) {
+	open := false
+	switch s.master {
+	case stream.Ignore, stream.PassThisPacket, stream.PassWholeFlow, stream.Bypass:
+		open = true
+	}
+	s.failOpen = r.bool("ips.fail-open", open)
+	s.stall = time.Duration(r.int("ips.stall-timeout", 1000, 10, 3600_000)) * time.Millisecond
 }
 
 func (s *settings) readDecode(r *reader) {

@@ -1,10 +1,12 @@
 package sentinel
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"sentinel/capture"
 	"sentinel/decode"
@@ -36,6 +38,22 @@ type worker struct {
 	tally  tally
 	mail   mailbox
 
+	// What an inline worker has of its sources, and who may touch them.
+	lent    []capture.Frame
+	from    *tap // where the frames of the present batch came from; nil = handed over, or injected
+	held    int  // how many of lent are
+	custody *custody
+	guarded atomic.Pointer[custody] // the same, for the watchdog
+	taps    []*tap
+	ctx     context.Context
+	done    bool          // it has ended as it should
+	gone    bool          // it has died
+	lost    chan struct{} // closed when it is given up
+	stalled atomic.Bool   // it is stuck, or dead: receivers do without it
+
+	replies  []reply // answers to what was rejected, of the present batch
+	nreplies int
+
 	events decode.EventCounts
 
 	span          span
@@ -57,7 +75,8 @@ func (s *span) add(o span) {
 const expireBatch = 256
 
 func (e *Engine) newWorker(id int) (*worker, error) {
-	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{}}
+	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{},
+		lent: make([]capture.Frame, loanFrames), lost: make(chan struct{})}
 	cfg := e.streamConfig()
 	cfg.Flow.Worker = uint8(id)
 	var err error
@@ -132,7 +151,11 @@ func (w *worker) batch(frames []capture.Frame, number uint64) {
 
 // tidy ends what has timed out and hands events to the sinks.
 func (w *worker) tidy() {
-	w.guard(func() { w.stream.Expire(w.now, expireBatch) })
+	n := expireBatch
+	if w.custody != nil {
+		n = inlineFrames // those that come meanwhile wait; there are no more new flows than frames
+	}
+	w.guard(func() { w.stream.Expire(w.now, n) })
 	w.out.Flush()
 	w.pub.publish(w, false)
 	w.mail.open(w)
@@ -149,6 +172,9 @@ func (w *worker) run(frames []capture.Frame, i int, number uint64) (next int) {
 		}
 	}()
 	for ; i < len(frames); i++ {
+		if w.custody != nil && !w.custody.reach(i) {
+			return len(frames)
+		}
 		w.frame(&frames[i], number+uint64(i))
 	}
 	return i
@@ -254,6 +280,12 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
 		acts |= u.Action
+		if u.Action&(stream.RejectSrc|stream.RejectDst) != 0 {
+			w.answer(f, p, u)
+		}
+		if u.Has(stream.Modified) && f.Flags&capture.Writable != 0 {
+			f.Verdict = capture.Modified
+		}
 		if i == 0 {
 			w.pub.judged(u)
 		}

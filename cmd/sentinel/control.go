@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func (s *service) listen(e *sentinel.Engine) (func(), error) {
 				": choose another path with unix-command.filename")
 		}
 	}
-	c := sentinel.Control{Path: path, Shutdown: s.shutdown, Reopen: s.log.reopen}
+	c := sentinel.Control{Path: path, Shutdown: func() { s.stop("the control socket asks for it") }, Reopen: s.log.reopen}
 	if s.id != nil {
 		c.Chown, c.UID, c.GID = true, s.id.UID, s.id.GID
 	}
@@ -64,21 +65,13 @@ func (s *service) listen(e *sentinel.Engine) (func(), error) {
 	}, nil
 }
 
-// shutdown ends the run, as a command on the control socket asks for.
-func (s *service) shutdown() {
-	s.notify.Stopping("Writing what is left")
-	s.cancel(nil)
-}
-
 // serve is the engine's run where clients name the capture files.
-func (s *service) serve(e *sentinel.Engine) int {
+func (s *service) serve(ctx context.Context, e *sentinel.Engine) int {
 	fail := func(err error) int { return s.log.fatal(errors.Join(err, e.Close())) }
 	filter, err := s.o.bpf(e)
 	if err != nil {
 		return fail(err)
 	}
-	ctx, stop := s.context()
-	defer stop()
 	closeControl, err := s.listen(e)
 	if err != nil {
 		return fail(err)

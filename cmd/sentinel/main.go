@@ -82,11 +82,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	if tree, err := o.tree(); err == nil {
 		if sel, live, err := o.selection(); err == nil && live && sentinel.Inline(tree.Root(), sel) {
 			opt.IPS = true
-			// The directions of a flow come in on two interfaces: they must be one flow, and of one worker.
+			// The directions of a flow come in on two interfaces: they must be one flow.
 			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")
-			if opt.RunMode == "" || opt.RunMode == "workers" {
-				opt.RunMode = "autofp"
-			}
 		}
 		if svc, err = o.service(log, tree); err != nil {
 			return log.fatal(err)
@@ -115,16 +112,16 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		log.notice("Configuration provided was successfully loaded. Exiting.")
 		return 0
 	}
+	ctx, stop := svc.context()
+	defer stop()
 	if opt.Queue {
-		return svc.serve(e)
+		return svc.serve(ctx, e)
 	}
 	del := newDeleter(o, e.Config().Root(), e.Warn)
 	sources, err := o.open(e, del)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
-	ctx, stop := svc.context()
-	defer stop()
 	closeControl, err := svc.answer(e)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))

@@ -38,7 +38,6 @@ var notYet = []struct {
 	{name: "napatech"},
 	{name: "windivert", value: '='},
 	{name: "windivert-forward", value: '='},
-	{name: "reject-dev", value: '='},
 	{name: "nflog", value: '?'},
 	{name: "qa-skip-prefilter"},
 	{name: "firewall"},

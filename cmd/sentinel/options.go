@@ -54,6 +54,8 @@ type options struct {
 	daemon               bool
 	pidFile, user, group string
 	parent               *daemon.Parent // that started this one in the background
+
+	rejectDev string
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
@@ -77,12 +79,13 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringArrayVar(&o.set, "set", nil, "set a configuration value, as in `KEY=VALUE`; repeatable")
 	f.StringArrayVar(&o.include, "include", nil, "read this configuration `FILE` too; repeatable")
 	f.StringVar(&o.runmode, "runmode", "", "single, autofp or workers (`MODE`)")
-	f.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers of autofp; 0 is one a core")
+	f.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers; 0 is one a core, or a queue of the network")
 	f.BoolVar(&o.noDetection, "disable-detection", false, "run no rules")
 	f.BoolVar(&o.strict, "init-errors-fatal", false, "fail on an error in rules or configuration")
 	f.StringVar(&o.keywordsFatal, "strict-rule-keywords", "", "fail on errors of these keywords, all without `LIST`")
 	f.Lookup("strict-rule-keywords").NoOptDefVal = "all"
 	f.BoolVar(&o.ips, "simulate-ips", false, "judge as if inline")
+	f.StringVar(&o.rejectDev, "reject-dev", "", "send the answers of reject rules out of this `INTERFACE`")
 	for i, c := range selectors {
 		f.StringVar(&o.selected[i], c.option, "", c.doc)
 		f.Lookup(c.option).NoOptDefVal = selectFirst
@@ -160,7 +163,7 @@ var optional = regexp.MustCompile(` ([A-Z]+)\[="[^"]*"\]`)
 func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	opt := sentinel.Options{
 		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test,
-		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
+		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom, RejectDevice: o.rejectDev,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
 			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]uint64{uint64(o.errorTS + 1), uint64(o.errorTC + 1)}, AlertQueue: o.alertQueue},

@@ -202,9 +202,7 @@ func (s *service) context() (ctx context.Context, stop func()) {
 					s.abandon("a second signal: what is not written by now is lost")
 				}
 				s.log.say(levelNotice, "sentinel", "Signal Received.  Stopping engine.")
-				s.log.say(levelInfo, "sentinel", fmt.Sprintf("the signal is %v", sig))
-				s.notify.Stopping("Writing what is left")
-				s.cancel(nil)
+				s.stop(fmt.Sprintf("the signal is %v", sig))
 				late = time.After(stopLimit)
 			}
 		}
@@ -216,6 +214,13 @@ func (s *service) context() (ctx context.Context, stop func()) {
 		s.cancel(nil)
 		s.pid.Remove()
 	}
+}
+
+// stop ends the run, and tells why.
+func (s *service) stop(why string) {
+	s.log.say(levelInfo, "sentinel", why)
+	s.notify.Stopping("Writing what is left")
+	s.cancel(nil)
 }
 
 // abandon ends the process without waiting for anything.
