@@ -19,7 +19,7 @@ var doneKeys = []string{
 	"exception-policy", "ips", "mpm-algo", "spm-algo", "pcre",
 	"default-rule-path", "rule-files", "classification-file", "reference-config-file", "threshold-file",
 	"engine.init-failure-fatal",
-	"unix-command", "run-as", "multi-detect", "host.memcap",
+	"unix-command", "run-as", "multi-detect", "host.memcap", "pcap-file.tenant-id",
 
 	"stats.enabled", "stats.interval",
 	"logging.default-log-level", "logging.default-log-format", "logging.default-output-filter",

@@ -3,9 +3,7 @@ package sentinel
 import (
 	"encoding/json"
 	"errors"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"sentinel/internal/control"
@@ -35,45 +33,18 @@ type Control struct {
 	Path     string // of the socket
 	Shutdown func() // ends the run
 	Reopen   func() // opens log files anew that are not the engine's; nil = none
+	Chown    bool   // the socket is given to UID and GID, of which -1 stays as it is
+	UID, GID int
 }
 
 // Control answers commands on a socket until the result is closed. See docs/control-socket.md.
 func (e *Engine) Control(c Control) (*control.Server, error) {
 	x := &controller{e: e, c: c, started: time.Now()}
-	cfg := control.Config{Path: c.Path, UID: -1, GID: -1, Warn: e.Warn}
-	var err error
-	if cfg.UID, cfg.GID, err = e.runAs(); err != nil {
-		return nil, err
+	cfg := control.Config{Path: c.Path, UID: -1, GID: -1, Commands: x.commands(), Warn: e.Warn}
+	if c.Chown {
+		cfg.UID, cfg.GID = c.UID, c.GID
 	}
-	cfg.Commands = x.commands()
 	return control.Listen(cfg)
-}
-
-// runAs looks up whom the section run-as names; -1 = nobody.
-func (e *Engine) runAs() (uid, gid int, err error) {
-	uid, gid = -1, -1
-	number := func(s string) int {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			return -1
-		}
-		return n
-	}
-	if name := e.tree.Get("run-as.user").Str(""); name != "" {
-		u, err := user.Lookup(name)
-		if err != nil {
-			return uid, gid, errors.New(e.tree.Get("run-as.user").Pos() + ": run-as.user: " + err.Error())
-		}
-		uid, gid = number(u.Uid), number(u.Gid)
-	}
-	if name := e.tree.Get("run-as.group").Str(""); name != "" {
-		g, err := user.LookupGroup(name)
-		if err != nil {
-			return uid, gid, errors.New(e.tree.Get("run-as.group").Pos() + ": run-as.group: " + err.Error())
-		}
-		gid = number(g.Gid)
-	}
-	return uid, gid, nil
 }
 
 // controller carries out commands.

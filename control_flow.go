@@ -42,10 +42,10 @@ func (x *controller) flowStats(a control.Args) control.Reply {
 }
 
 func (x *controller) ifaceList() control.Reply {
-	c := &x.e.ctl
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	names := append([]string{}, c.ifaces...)
+	names := []string{}
+	for _, i := range x.e.InterfaceStats() {
+		names = append(names, i.Name)
+	}
 	return control.OK(struct {
 		Count  int      `json:"count"`
 		Ifaces []string `json:"ifaces"`
@@ -57,40 +57,22 @@ func (x *controller) ifaceStat(a control.Args) control.Reply {
 	if !ok {
 		return control.NOK("Iface is not a string")
 	}
-	c := &x.e.ctl
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	known := false
-	for _, n := range c.ifaces {
-		known = known || n == name
-	}
-	if !known {
-		return control.NOK("Iface does not exist")
-	}
-	var s struct {
-		Pkts     uint64 `json:"pkts"`
-		Invalid  uint64 `json:"invalid-checksums"`
-		Drop     uint64 `json:"drop"`
-		Bypassed uint64 `json:"bypassed"`
-	}
-	for src, iface := range c.by {
-		if iface != name {
-			continue
-		}
-		st := src.Stats()
-		s.Pkts += st.Received + st.Dropped
-		s.Drop += st.Dropped
-		s.Bypassed += st.Bypassed
-	}
-	for _, b := range x.e.BypassStats() {
-		if b.Name == name {
-			s.Bypassed += b.Pkts
+	for _, i := range x.e.InterfaceStats() {
+		if i.Name == name {
+			for _, b := range x.e.BypassStats() {
+				if b.Name == name {
+					i.Bypassed += b.Pkts
+				}
+			}
+			return control.OK(struct {
+				Pkts     uint64 `json:"pkts"` // lost ones too
+				Invalid  uint64 `json:"invalid-checksums"`
+				Drop     uint64 `json:"drop"`
+				Bypassed uint64 `json:"bypassed"`
+			}{i.Packets + i.Drops, i.InvalidChecksums, i.Drops, i.Bypassed})
 		}
 	}
-	if len(c.ifaces) == 1 { // checksums are counted by worker
-		s.Invalid = x.e.Counters()["tcp.invalid_checksum"]
-	}
-	return control.OK(s)
+	return control.NOK("Iface does not exist")
 }
 
 // bypassed tells of the maps of flows that the kernel passes by.

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"sentinel/capture"
 )
 
 // controlState is what the control socket tells of how the engine runs.
@@ -17,11 +15,8 @@ type controlState struct {
 	source atomic.Pointer[string] // capture-mode
 	live   atomic.Bool            // time is the machine's
 
-	mu     sync.Mutex
-	ifaces []string
-	by     map[capture.Source]string // interfaces of sources
-	asking sync.Mutex                // one inquiry of the workers at a time
-	child  atomic.Pointer[Engine]    // that runs a file of the queue
+	asking sync.Mutex             // one inquiry of the workers at a time
+	child  atomic.Pointer[Engine] // that runs a file of the queue
 }
 
 // captureModes are the names that capture-mode has for drivers.
@@ -47,19 +42,6 @@ func (c *controlState) capturing(driver string) {
 		name = strings.ToUpper(strings.ReplaceAll(driver, "-", "_"))
 	}
 	c.source.Store(&name)
-}
-
-// opened notes the sources of an interface.
-func (c *controlState) opened(iface string, list []capture.Source) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ifaces = append(c.ifaces, iface)
-	if c.by == nil {
-		c.by = map[capture.Source]string{}
-	}
-	for _, s := range list {
-		c.by[s] = iface
-	}
 }
 
 // mailbox is where others ask a worker something. It looks between two batches, so that nobody else touches what is its own.

@@ -148,7 +148,6 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		}
 		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
-		e.ctl.opened(t.Name, opened)
 		_, to, _ := t.CopyMode()
 		sides = append(sides, side{t.Name, to, opened})
 	}

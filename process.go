@@ -2,13 +2,20 @@ package sentinel
 
 import "slices"
 
-// RuleFiles lists the files that a load or reload reads rules from, as the configuration and the options say now.
+// RuleFiles lists the files that a load or reload reads rules from, those of tenants and their configurations too, as the configuration and the options say now.
 func (e *Engine) RuleFiles() []string {
 	files := e.opt.RuleFiles
 	if files == nil {
 		files, _ = ruleFiles(e.tree.Root())
 	}
-	return append(slices.Clone(files), e.opt.MoreRuleFiles...)
+	files = append(slices.Clone(files), e.opt.MoreRuleFiles...)
+	if e.tenants != nil {
+		for _, t := range e.tenants.list() {
+			own, _ := t.ruleFiles()
+			files = append(append(files, t.path), own...)
+		}
+	}
+	return files
 }
 
 // StateDirs lists the folders in which the engine keeps what outlives it: compiled rules and datasets.

@@ -386,8 +386,8 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
 	e.retire()
-	e.placeProcess(max(n, len(sources)))
 	e.ctl.running(mode, finite)
+	e.placeProcess(max(n, len(sources)))
 	e.startOffload()
 	defer e.stopOffload()
 	if !finite {

@@ -199,6 +199,11 @@ func (e *Engine) loadAll() error {
 		return err
 	}
 	e.judges.install(func(j *judgement) { j.tenants, j.nothing, j.choose = true, nothing, e.tenants.chooser() })
+	id, err := e.tree.Get("pcap-file.tenant-id").IntIn(0, 0, 1<<32-1)
+	if err != nil {
+		return err
+	}
+	e.tenant = uint32(id)
 	n := e.tree.Get("multi-detect")
 	dir := n.Get("config-path").Str("")
 	type job struct {

@@ -114,6 +114,9 @@ func (s *service) drop(e *sentinel.Engine) error {
 // own are the folders that the engine writes to.
 func (s *service) own(e *sentinel.Engine) []string {
 	list := []string{e.LogDir()}
+	if filepath.Dir(s.socket) == sentinel.ControlDir { // to remove it in the end
+		list = append(list, sentinel.ControlDir)
+	}
 	if s.o.dataDir != "" || s.root.Get("default-data-dir").Exists() {
 		list = append(list, e.StateDirs()...)
 	}
@@ -135,6 +138,9 @@ func (s *service) folders(e *sentinel.Engine) (read, write []string) {
 	}
 	if s.pid != nil {
 		write = append(write, filepath.Dir(s.pid.Path()))
+	}
+	if s.socket != "" {
+		write = append(write, filepath.Dir(s.socket))
 	}
 	for _, f := range append(e.RuleFiles(), s.o.config, s.o.filterFile) {
 		if f != "" {

@@ -10,20 +10,20 @@ import (
 	"sentinel"
 )
 
-// control opens the control socket if the configuration wants one. The result closes it.
-func (o *options) control(e *sentinel.Engine, svc *service) (func(), error) {
+// answer opens the control socket if the configuration wants one. The result closes it.
+func (s *service) answer(e *sentinel.Engine) (func(), error) {
 	none := func() {}
-	if !o.controlled(e) {
+	if !s.o.controlled(e) {
 		return none, nil
 	}
-	closeIt, err := o.listen(e, svc)
+	closeIt, err := s.listen(e)
 	if err == nil {
 		return closeIt, nil
 	}
-	if o.strict || e.Config().Get("engine.init-failure-fatal").IsTrue() {
+	if s.o.strict || e.Config().Get("engine.init-failure-fatal").IsTrue() {
 		return none, err
 	}
-	svc.log.say(levelWarning, "unix-manager", err.Error()+": the engine runs without one")
+	s.log.say(levelWarning, "unix-manager", err.Error()+": the engine runs without one")
 	return none, nil
 }
 
@@ -36,11 +36,11 @@ func (o *options) controlled(e *sentinel.Engine) bool {
 	return n.IsTrue()
 }
 
-func (o *options) listen(e *sentinel.Engine, svc *service) (func(), error) {
-	name := e.Config().Get("unix-command.filename").Str("")
-	path := sentinel.ControlPath(name)
-	if o.unixSocket != "" && o.unixSocket != selectFirst {
-		path = o.unixSocket // as a shell understands it
+// listen opens the control socket. The process may do then what it may do at start.
+func (s *service) listen(e *sentinel.Engine) (func(), error) {
+	path := sentinel.ControlPath(e.Config().Get("unix-command.filename").Str(""))
+	if p := s.o.unixSocket; p != "" && p != selectFirst {
+		path = p // as a shell understands it
 	}
 	if dir := filepath.Dir(path); dir == sentinel.ControlDir {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -48,40 +48,46 @@ func (o *options) listen(e *sentinel.Engine, svc *service) (func(), error) {
 				": choose another path with unix-command.filename")
 		}
 	}
-	s, err := e.Control(sentinel.Control{Path: path, Shutdown: func() { svc.stop("the control socket asks for it") }, Reopen: svc.log.reopen})
+	c := sentinel.Control{Path: path, Shutdown: func() { s.stop("the control socket asks for it") }, Reopen: s.log.reopen}
+	if s.id != nil {
+		c.Chown, c.UID, c.GID = true, s.id.UID, s.id.GID
+	}
+	server, err := e.Control(c)
 	if err != nil {
 		return nil, err
 	}
-	svc.log.say(levelInfo, "unix-manager", "unix socket '"+path+"'")
+	s.socket = path
+	s.log.say(levelInfo, "unix-manager", "unix socket '"+path+"'")
 	return func() {
-		if err := s.Close(); err != nil {
-			svc.log.say(levelWarning, "unix-manager", "cannot remove the control socket: "+err.Error())
+		if err := server.Close(); err != nil {
+			s.log.say(levelWarning, "unix-manager", "cannot remove the control socket: "+err.Error())
 		}
 	}, nil
 }
 
 // serve is the engine's run where clients name the capture files.
-func (o *options) serve(ctx context.Context, e *sentinel.Engine, svc *service) int {
-	log := svc.log
-	filter, err := o.bpf(e)
+func (s *service) serve(ctx context.Context, e *sentinel.Engine) int {
+	fail := func(err error) int { return s.log.fatal(errors.Join(err, e.Close())) }
+	filter, err := s.o.bpf(e)
 	if err != nil {
-		return log.fatal(errors.Join(err, e.Close()))
+		return fail(err)
 	}
-	closeControl, err := o.listen(e, svc)
+	closeControl, err := s.listen(e)
 	if err != nil {
-		return log.fatal(errors.Join(err, e.Close()))
+		return fail(err)
 	}
-	if err := svc.confine(e); err != nil {
-		closeControl()
-		return log.fatal(errors.Join(err, e.Close()))
+	defer closeControl()
+	if err := s.confine(e); err != nil {
+		return fail(err)
 	}
-	signals := svc.signals(e)
-	log.notice("Engine started, waiting for commands.")
-	err = errors.Join(e.ServeFiles(ctx, filter.frames(e.Warn)), svc.failed(ctx))
+	defer s.signals(e)()
+	defer s.watchdog(e)()
+	s.up()
+	s.log.notice("Engine started, waiting for commands.")
+	err = errors.Join(e.ServeFiles(ctx, filter.frames(e.Warn)), s.failed(ctx))
 	closeControl()
-	signals()
 	if err = errors.Join(err, e.Close()); err != nil {
-		return log.fatal(err)
+		return s.log.fatal(err)
 	}
 	return 0
 }

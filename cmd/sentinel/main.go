@@ -117,14 +117,14 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	ctx, stop := svc.context()
 	defer stop()
 	if opt.Queue {
-		return o.serve(ctx, e, svc)
+		return svc.serve(ctx, e)
 	}
 	del := newDeleter(o, e.Config().Root(), e.Warn)
 	sources, err := o.open(e, del)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
-	closeControl, err := o.control(e, svc)
+	closeControl, err := svc.answer(e)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}

@@ -35,6 +35,7 @@ type service struct {
 	id     *daemon.Identity // nil = stays as it is
 	notify *daemon.Notifier
 	status string
+	socket string // of control; empty = none
 	cancel context.CancelCauseFunc
 	// SIGUSR2 and SIGHUP. They are taken from the start on: while rules are compiled, too, they must not end the process.
 	control chan os.Signal
@@ -70,6 +71,9 @@ func (o *options) absolute() error {
 		o.logDir = "." // of the start
 	}
 	list := []*string{&o.config, &o.rulesOnly, &o.rulesToo, &o.logDir, &o.dataDir, &o.filterFile, &o.pidFile}
+	if o.unixSocket != selectFirst {
+		list = append(list, &o.unixSocket)
+	}
 	for i := range o.include {
 		list = append(list, &o.include[i])
 	}
@@ -251,6 +255,9 @@ func (s *service) describe(e *sentinel.Engine) string {
 		names = append(names, i.Name)
 	}
 	what := "Reading " + s.o.pcap
+	if s.o.unixSocket != "" {
+		what = "Waiting for commands on " + s.socket
+	}
 	if len(names) > 0 {
 		what = "Capturing on " + strings.Join(names, ", ")
 	}
