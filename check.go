@@ -43,6 +43,7 @@ var doneKeys = []string{
 	"af-packet.use-mmap", "af-packet.tpacket-v3", "af-packet.block-size", "af-packet.block-timeout",
 	"af-packet.ring-size", "af-packet.disable-promisc", "af-packet.bpf-filter", "af-packet.copy-mode",
 	"af-packet.copy-iface", "af-packet.live-interface",
+	"dpdk",
 	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
 
 	"app-layer.error-policy",

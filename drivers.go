@@ -11,12 +11,14 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/dpdk"
 	"sentinel/internal/conf"
 )
 
 // drivers are the ways of capturing, in the order of listings.
 var drivers = []capture.Driver{
 	afpacket.Driver,
+	dpdk.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.

@@ -19,7 +19,6 @@ var notYet = []struct {
 	{name: "pfring-int", value: '=', instead: "use --af-packet"},
 	{name: "pfring-cluster-id", value: '='},
 	{name: "pfring-cluster-type", value: '='},
-	{name: "dpdk"},
 	{name: "af-xdp", value: '?', instead: "use --af-packet"},
 	{name: "netmap", value: '?', instead: "use --af-packet"},
 	{name: "pcap", value: '?', instead: "use --af-packet"},

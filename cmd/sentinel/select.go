@@ -12,6 +12,7 @@ const selectFirst = "*"
 // selectors are the options that choose a way of capturing from a network.
 var selectors = [...]struct{ option, driver, doc string }{
 	{"af-packet", "af-packet", "capture from this `INTERFACE` through AF_PACKET, from those of the configuration without"},
+	{"dpdk", "dpdk", "capture from this `PORT` of DPDK, from those of the configuration without (builds with the tag dpdk)"},
 }
 
 // selection is what the command line says to capture from; live is false when it says nothing of a network.

@@ -1,0 +1,17 @@
+package dpdk
+
+import (
+	"sentinel/capture"
+)
+
+// Driver is the way of capturing that the command line and the configuration call dpdk.
+var Driver = capture.Driver{
+	Name: "dpdk", Section: "dpdk.interfaces", Doc: "ports of DPDK, by polling (builds with the tag dpdk)", Inline: capture.CopiesInline,
+	Open: func(t *capture.Target) ([]capture.Source, error) {
+		s, err := Configure(t)
+		if err != nil {
+			return nil, err
+		}
+		return open(t, s)
+	},
+}
