@@ -86,10 +86,10 @@ func (e *environment) start(t *capture.Target, s *Settings) error {
 	}
 	mib := 0
 	if eal.NoHuge {
-		mib = need>>20 + 64
+		mib = need>>20*2 + 256 // it is only taken when it is used
 	}
 	line := append([]string{"sentinel"}, eal.complete(allowedCPUs(), mib)...)
-	t.Log.Infof("DPDK %s: starting its environment layer with %s", C.GoString(C.sn_version()), strings.Join(line[1:], " "))
+	t.Log.Infof("%s: starting its environment layer with %s", C.GoString(C.sn_version()), strings.Join(line[1:], " "))
 	write, err := e.log.open()
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func advice(said string, eal *EAL) string {
 		return "free or reserve huge pages (sysctl vm.nr_hugepages=N), or set no-huge in eal-params"
 	case strings.Contains(low, "permission denied") || os.Geteuid() != 0 && strings.Contains(low, "cannot"):
 		return "run as root, or give the user rights on huge pages and VFIO"
-	case strings.Contains(low, "vdev") || strings.Contains(low, "failed to probe") || strings.Contains(low, "bus"):
+	case strings.Contains(low, "vdev") || strings.Contains(low, "parse device") || strings.Contains(low, "failed to probe") || strings.Contains(low, "bus"):
 		return "look at vdev, allow and block in eal-params"
 	}
 	return ""

@@ -132,10 +132,10 @@ func place(t Topology, p Placing) Placement {
 	return out
 }
 
-// nodeCores counts the physical cores of a node among those allowed; of all nodes if it is not known.
-func nodeCores(t Topology, allowed []int, node int) (n int) {
+// nodeCores counts the physical cores of a node; of all nodes if it is not known.
+func nodeCores(t Topology, node int) (n int) {
 	for _, c := range t.Cores {
-		if c.Sibling == 0 && (node < 0 || c.Node == node) && (allowed == nil || slices.Contains(allowed, c.ID)) {
+		if c.Sibling == 0 && (node < 0 || c.Node == node) {
 			n++
 		}
 	}

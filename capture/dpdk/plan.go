@@ -28,7 +28,8 @@ type Plan struct {
 	RxDesc   int
 	TxDesc   int
 	Inbox    int // entries of the inbox of each lane; 0 = lanes read queues
-	Pool     int // buffers of each receive queue
+	Pools    int // one for each receive queue, or one for all where software spreads
+	Pool     int // buffers of each
 	Cache    int // buffers that a thread keeps
 	Buffer   int // bytes of a buffer with its headroom
 
@@ -206,10 +207,16 @@ func (p *Plan) offloads(s *Settings, l *Limits) {
 func (p *Plan) pools(s *Settings, l *Limits) error {
 	p.Buffer = (s.MTU+mtuExtra+bufferUnit-1)/bufferUnit*bufferUnit + headroom
 	times := max(l.Bond, 1)
+	p.Pools = p.RxQueues
 	least := power2(p.RxDesc+p.TxDesc+1)*times - 1
 	if p.Inbox > 0 {
-		// What waits in the inboxes is missing in the pool, too.
-		least = power2(p.RxDesc+p.TxDesc+1+(p.Lanes*p.Inbox+p.RxQueues-1)/p.RxQueues)*times - 1
+		// One pool for all. What waits in the inboxes is missing in it, too; virtual devices hold nothing for their descriptors.
+		p.Pools = 1
+		rx := p.RxDesc * p.RxQueues
+		if p.Quirk.MaxDesc > 0 {
+			rx = p.RxDesc
+		}
+		least = power2(rx+p.TxDesc*max(p.TxQueues, 1)+1+p.Lanes*p.Inbox)*times - 1
 	}
 	switch {
 	case s.Mempool == 0:
@@ -218,7 +225,7 @@ func (p *Plan) pools(s *Settings, l *Limits) error {
 			p.Pool = (least+1)*2 - 1
 		}
 	default:
-		each := s.Mempool / p.RxQueues
+		each := s.Mempool / p.Pools
 		switch up := power2(each); each {
 		case up, up - 1:
 			p.Pool = up - 1
@@ -227,7 +234,7 @@ func (p *Plan) pools(s *Settings, l *Limits) error {
 		}
 		if p.Pool < least {
 			return s.errAt("mempool-size", "mempool-size %d is too small for %d queues with %d descriptors: use auto, or %d", s.Mempool,
-				p.RxQueues, p.RxDesc+p.TxDesc, least*p.RxQueues+p.RxQueues-1)
+				p.RxQueues, p.RxDesc+p.TxDesc, least*p.Pools+p.Pools-1)
 		}
 	}
 	if p.Cache = s.Cache; p.Cache == 0 {
@@ -242,7 +249,7 @@ func (p *Plan) pools(s *Settings, l *Limits) error {
 // bytes is about how much memory the pools of the port take.
 func (p *Plan) bytes() int {
 	const object = 64 + 128 // headers of an element of the pool and of a buffer
-	return p.RxQueues*p.Pool*(p.Buffer+object) + p.Lanes*p.Inbox*8
+	return p.Pools*p.Pool*(p.Buffer+object) + p.Lanes*p.Inbox*8
 }
 
 func (p *Plan) note(format string, args ...any) {

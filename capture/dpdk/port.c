@@ -117,12 +117,16 @@ static int queues(sn_port *p, sn_config *c, const char *name, char *text)
 	int socket = rte_eth_dev_socket_id(p->id);
 	static int made; // pools of ports that were closed keep their names
 	for (uint32_t q = 0; q < c->rx_queues; q++) {
-		char pool[RTE_MEMPOOL_NAMESIZE];
-		snprintf(pool, sizeof(pool), "sn%d_%u_%.10s", made++, q, name);
-		p->pool[q] = rte_pktmbuf_pool_create(pool, c->pool, c->cache, 0, (uint16_t)c->buffer, socket);
-		if (p->pool[q] == NULL) {
-			say(text, "cannot make a pool of %u buffers of %u bytes", c->pool, c->buffer);
-			return -rte_errno;
+		if (q < c->pools) {
+			char pool[RTE_MEMPOOL_NAMESIZE];
+			snprintf(pool, sizeof(pool), "sn%d_%u_%.10s", made++, q, name);
+			p->pool[q] = rte_pktmbuf_pool_create(pool, c->pool, c->cache, 0, (uint16_t)c->buffer, socket);
+			if (p->pool[q] == NULL) {
+				say(text, "cannot make a pool of %u buffers of %u bytes", c->pool, c->buffer);
+				return -rte_errno;
+			}
+		} else {
+			p->pool[q] = p->pool[0];
 		}
 		struct rte_eth_rxconf rx = d.default_rxconf;
 		rx.offloads = c->rx_offloads;
@@ -157,6 +161,18 @@ static int queues(sn_port *p, sn_config *c, const char *name, char *text)
 		}
 	}
 	return 0;
+}
+
+// reap frees pools of an earlier use to which all buffers have come back. The others stay: something may still hold a buffer.
+static void reap(struct rte_mempool **old)
+{
+	for (int i = 0; i < SN_LANES; i++) {
+		int again = 0;
+		for (int k = 0; k < i; k++)
+			again |= old[k] == old[i];
+		if (old[i] != NULL && !again && rte_mempool_full(old[i]))
+			rte_mempool_free(old[i]);
+	}
 }
 
 static void release(sn_port *p)
@@ -230,11 +246,15 @@ int sn_port_open(sn_port *p, const char *name, sn_config *c, char *text, char *w
 	p->checksums = c->checksums;
 	rte_spinlock_init(&p->irq);
 	memset(p->full, 0, sizeof(p->full));
+	struct rte_mempool *old[SN_LANES];
+	memcpy(old, p->pool, sizeof(old));
+	memset(p->pool, 0, sizeof(p->pool));
 	r = queues(p, c, name, text);
 	if (r != 0) {
 		release(p);
 		return r;
 	}
+	reap(old);
 	if (!p->watched) {
 		p->watched = 1;
 		rte_eth_dev_callback_register(p->id, RTE_ETH_EVENT_INTR_RMV, removed, p);

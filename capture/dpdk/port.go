@@ -104,6 +104,7 @@ func (h *port) setUp(log capture.Log) (err error) {
 	c.rx_queues, c.tx_queues = C.uint32_t(p.RxQueues), C.uint32_t(p.TxQueues)
 	c.rx_desc, c.tx_desc = C.uint32_t(p.RxDesc), C.uint32_t(p.TxDesc)
 	c.lanes, c.inbox = C.uint32_t(p.Lanes), C.uint32_t(p.Inbox)
+	c.pools = C.uint32_t(p.Pools)
 	c.pool, c.cache, c.buffer = C.uint32_t(p.Pool), C.uint32_t(p.Cache), C.uint32_t(p.Buffer)
 	c.mtu = C.uint32_t(s.MTU)
 	c.rx_offloads, c.tx_offloads = C.uint64_t(p.RxOffloads), C.uint64_t(p.TxOffloads)

@@ -160,6 +160,9 @@ func (s *Settings) fits(t *capture.Target) (errs []error) {
 			continue
 		}
 		if a != b {
+			if n := peer.Get(key); s.at[key] == "" && n.Exists() {
+				s.at[key] = n.Pos()
+			}
 			errs = append(errs, s.errAt(key, "%s is %s here and %s at the copy-iface %s: they must be equal", key, a, b, s.CopyTo))
 		}
 	}

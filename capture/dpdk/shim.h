@@ -69,7 +69,7 @@ typedef struct sn_info {
 typedef struct sn_config {
 	uint32_t rx_queues, tx_queues, rx_desc, tx_desc;
 	uint32_t lanes, inbox; // inbox: entries of each lane's ring; 0 = lanes read queues
-	uint32_t pool, cache, buffer;
+	uint32_t pools, pool, cache, buffer;
 	uint32_t mtu;
 	uint64_t rx_offloads, tx_offloads;
 	uint64_t rss; // hash functions of the card; 0 = none

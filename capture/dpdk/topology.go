@@ -162,7 +162,7 @@ func shareOf(t *capture.Target, top Topology, node int) (share int, allowed []in
 	ports = max(ports+(sides+1)/2, 1)
 	share = max(total/ports, 1)
 	why = fmt.Sprintf("threads: auto is %d: %d %s for %d interfaces", share, total, of, ports)
-	if local := nodeCores(top, allowed, node); local > 0 && local < share {
+	if local := nodeCores(top, node); allowed == nil && local > 0 && local < share {
 		share = local
 		why = fmt.Sprintf("threads: auto is %d, the physical cores of the port's node %d", share, node)
 	}
