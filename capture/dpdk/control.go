@@ -64,7 +64,7 @@ func (e *environment) do(f func()) {
 }
 
 // start starts the layer, once. Another start with the same parameters finds it running.
-func (e *environment) start(t *capture.Target, s *Settings) error {
+func (e *environment) start(t *capture.Target) error {
 	eal, err := Arguments(t.Root)
 	if err != nil {
 		return err

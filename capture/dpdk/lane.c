@@ -177,7 +177,7 @@ static int settle(sn_lane *l, struct rte_mbuf **m, int n, int wait_us)
 	long step = SLEEP_FIRST_US;
 	for (;;) {
 		uint64_t now = rte_get_tsc_cycles();
-		if (now >= end || __atomic_load_n(&l->port->removed, __ATOMIC_ACQUIRE)) {
+		if (now >= end || sn_away(l->port)) {
 			l->quiet++;
 			return 0;
 		}
@@ -201,7 +201,7 @@ static int settle(sn_lane *l, struct rte_mbuf **m, int n, int wait_us)
 int sn_receive(sn_lane *l, int n, int wait_us)
 {
 	struct rte_mbuf *m[SN_MAX];
-	if (unlikely(__atomic_load_n(&l->port->removed, __ATOMIC_ACQUIRE) || !l->port->started)) {
+	if (unlikely(sn_away(l->port))) {
 		struct timespec ts = {0, 1000000};
 		if (wait_us > 0)
 			nanosleep(&ts, NULL);
@@ -238,9 +238,10 @@ int sn_receive(sn_lane *l, int n, int wait_us)
 static void transmit(sn_lane *l, sn_port *to, uint16_t queue, struct rte_mbuf **m, uint16_t n)
 {
 	uint16_t sent = 0;
-	if (likely(queue < to->tx_queues)) {
+	if (likely(to->tx_queues > 0)) {
+		queue %= to->tx_queues;
 		rte_spinlock_lock(&to->queue[queue].tx);
-		int tries = to->started && !__atomic_load_n(&to->removed, __ATOMIC_ACQUIRE) ? 0 : 64;
+		int tries = sn_away(to) ? 64 : 0;
 		while (sent < n && tries < 64) {
 			uint16_t k = rte_eth_tx_burst(to->id, queue, m + sent, (uint16_t)(n - sent));
 			sent += k;
@@ -318,7 +319,7 @@ int sn_return(sn_lane *l, int n)
 
 int sn_inject(sn_lane *l, void *data, uint32_t len)
 {
-	if (l->queue >= l->port->tx_queues)
+	if (l->port->tx_queues == 0)
 		return -ENOTSUP;
 	know_thread();
 	struct rte_mbuf *m = rte_pktmbuf_alloc(l->pool);
@@ -397,12 +398,10 @@ int sn_lane_arm(sn_lane *l)
 int sn_wait(sn_lane *l, int ms)
 {
 	struct rte_epoll_event ev;
-	struct sn_queue *sq = &l->port->queue[l->queue];
 	rte_spinlock_lock(&l->port->irq);
 	int r = rte_eth_dev_rx_intr_enable(l->port->id, l->queue);
 	rte_spinlock_unlock(&l->port->irq);
 	if (r != 0)
 		return r;
-	(void)sq;
 	return rte_epoll_wait(l->epoll, &ev, 1, ms);
 }

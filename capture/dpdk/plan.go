@@ -53,6 +53,8 @@ const (
 	bufferUnit = 1024
 	// lentOut is how many frames the engine may hold: they are missing in the pool.
 	lentOut = 4096
+	// allQueues is how many queues are read where all are.
+	allQueues = 16
 )
 
 // plan decides how to set a port up. share is how many cores it may have on auto. soft says that the other side of the wire is spread
@@ -71,29 +73,25 @@ func plan(s *Settings, l *Limits, share int, soft bool) (*Plan, error) {
 		if hardware && !soft && p.Lanes > l.RxQueues {
 			p.Lanes = l.RxQueues
 		}
-		if sends && l.TxQueues > 0 {
-			p.Lanes = min(p.Lanes, l.TxQueues)
-		}
 		p.Lanes = min(p.Lanes, maxThreads)
 	}
 	if l.RxQueues < 1 {
 		return nil, s.errAt("threads", "the port has no receive queue")
 	}
-	if sends && p.Lanes > l.TxQueues {
-		return nil, s.errAt("threads", "too many threads: the port has %d transmit queues, and copy-mode needs one each", l.TxQueues)
+	if sends && l.TxQueues < 1 {
+		return nil, s.errAt("copy-mode", "copy-mode %s: the port has no transmit queue", s.CopyMode)
 	}
 	switch {
 	case p.Lanes == 1:
 		p.RxQueues = 1
-		if q.Spread == SpreadSoftware && l.RxQueues > 1 && l.RxQueues <= 16 && !q.OneQueue {
-			// The queues are sources of their own, such as the files of net_pcap: all are read.
-			p.RxQueues, p.Inbox = l.RxQueues, inboxSize
+		if n := min(l.RxQueues, allQueues); q.AllQueues && n > 1 {
+			p.RxQueues, p.Inbox = n, inboxSize
 		}
 	case soft || !hardware:
 		p.Spread = SpreadSoftware
 		p.RxQueues, p.Inbox = min(p.Lanes, l.RxQueues), inboxSize
-		if q.Spread == SpreadSoftware && l.RxQueues <= 16 {
-			p.RxQueues = l.RxQueues
+		if q.AllQueues {
+			p.RxQueues = min(l.RxQueues, allQueues)
 		}
 		if q.OneQueue {
 			p.RxQueues = 1
@@ -119,7 +117,15 @@ func plan(s *Settings, l *Limits, share int, soft bool) (*Plan, error) {
 		return nil, err
 	}
 	if p.TxDesc > 0 {
-		p.TxQueues = min(p.Lanes, l.TxQueues)
+		if p.TxQueues = min(p.Lanes, l.TxQueues); p.TxQueues < p.Lanes && sends {
+			p.note("%d threads share the port's %d transmit queues", p.Lanes, p.TxQueues)
+		}
+	}
+	if q.Paired && p.TxQueues != p.RxQueues {
+		p.RxQueues = min(p.RxQueues, max(l.TxQueues, 1))
+		if p.TxQueues = p.RxQueues; p.TxDesc == 0 {
+			p.TxDesc = min(p.RxDesc, max(l.TxMax, 1))
+		}
 	}
 
 	p.functions(s, l)

@@ -72,7 +72,7 @@ func TestPlanErrors(t *testing.T) {
 		want string
 	}{
 		{"threads", func(s *Settings, l *Limits) { s.Threads = 5; l.RxQueues = 4 }, "too many threads: the port has 4 receive queues"},
-		{"transmit queues", func(s *Settings, l *Limits) { s.Threads = 5; l.TxQueues = 4; s.CopyMode = "tap" }, "too many threads: the port has 4 transmit queues"},
+		{"transmit queues", func(s *Settings, l *Limits) { l.TxQueues = 0; s.CopyMode = "tap" }, "copy-mode tap: the port has no transmit queue"},
 		{"mtu", func(s *Settings, l *Limits) { s.MTU = 9711 }, "mtu 9711: the port takes 68 to 9710"},
 		{"mtu too small", func(s *Settings, l *Limits) { l.MinMTU = 1600 }, "mtu 1500"},
 		{"descriptors", func(s *Settings, l *Limits) { s.RxDesc = 4097 }, "rx-descriptors 4097: the port takes up to 4096"},
@@ -85,7 +85,7 @@ func TestPlanErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, l := settings(), limits("net_bnxt")
 			c.set(s, l)
-			for _, key := range []string{"threads", "mtu", "rx-descriptors", "tx-descriptors", "mempool-size", "mempool-cache-size"} {
+			for _, key := range []string{"threads", "mtu", "rx-descriptors", "tx-descriptors", "copy-mode", "mempool-size", "mempool-cache-size"} {
 				if s.at == nil {
 					s.at = map[string]string{}
 				}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_flow.h>
@@ -71,6 +72,42 @@ static int removed(uint16_t id, enum rte_eth_event_type type, void *arg, void *r
 	(void)id, (void)type, (void)ret;
 	__atomic_store_n(&((sn_port *)arg)->removed, 1, __ATOMIC_RELEASE);
 	return 0;
+}
+
+// A driver that has other devices below it (net_failsafe) takes a device away that a reader may be in at this moment. So readers stay away
+// from the time a device says that it was pulled out until it is gone.
+int sn_unplugging;
+static int unplugged[RTE_MAX_ETHPORTS];
+
+static int below_pulled(uint16_t id, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	(void)type, (void)arg, (void)ret;
+	if (unplugged[id] == 0) {
+		unplugged[id] = 1;
+		__atomic_fetch_add(&sn_unplugging, 1, __ATOMIC_ACQ_REL);
+		rte_delay_us_sleep(10000); // who is in a call leaves it
+	}
+	return 0;
+}
+
+static int below_gone(uint16_t id, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	(void)type, (void)arg, (void)ret;
+	if (unplugged[id] != 0) {
+		unplugged[id] = 0;
+		__atomic_fetch_sub(&sn_unplugging, 1, __ATOMIC_ACQ_REL);
+	}
+	return 0;
+}
+
+static void watch_below(void)
+{
+	static int watched;
+	if (watched)
+		return;
+	watched = 1;
+	rte_eth_dev_callback_register(RTE_ETH_ALL, RTE_ETH_EVENT_INTR_RMV, below_pulled, NULL);
+	rte_eth_dev_callback_register(RTE_ETH_ALL, RTE_ETH_EVENT_DESTROY, below_gone, NULL);
 }
 
 int sn_port_removed(sn_port *p) { return __atomic_load_n(&p->removed, __ATOMIC_ACQUIRE); }
@@ -255,6 +292,9 @@ int sn_port_open(sn_port *p, const char *name, sn_config *c, char *text, char *w
 		return r;
 	}
 	reap(old);
+	p->composite = d.driver_name != NULL && strcmp(d.driver_name, "net_failsafe") == 0;
+	if (p->composite)
+		watch_below();
 	if (!p->watched) {
 		p->watched = 1;
 		rte_eth_dev_callback_register(p->id, RTE_ETH_EVENT_INTR_RMV, removed, p);

@@ -21,7 +21,7 @@ import (
 func open(t *capture.Target, s *Settings) ([]capture.Source, error) {
 	env.mu.Lock()
 	defer env.mu.Unlock()
-	if err := env.start(t, s); err != nil {
+	if err := env.start(t); err != nil {
 		return nil, err
 	}
 	id, limits, err := env.find(s.Name)
@@ -43,16 +43,13 @@ func open(t *capture.Target, s *Settings) ([]capture.Source, error) {
 			t.Log.Warnf("%s is on NUMA node %d and its copy-iface %s on %d: this costs speed", s.Name, limits.Socket, s.CopyTo, peer.Socket)
 		}
 		soft = !spreads(quirkOf(peer.Driver), &peer)
-		if s.Threads == 0 && peer.TxQueues > 0 {
-			share = min(share, peer.TxQueues, max(limits.TxQueues, 1))
+		if s.Threads == 0 && !soft && spreads(quirkOf(limits.Driver), &limits) {
+			share = min(share, peer.RxQueues, limits.RxQueues) // the same number on both sides
 		}
 	}
 	p, err := plan(s, &limits, share, soft)
 	if err != nil {
 		return nil, err
-	}
-	if s.CopyMode != "none" && p.TxQueues < p.Lanes {
-		return nil, s.errAt("tx-descriptors", "%d transmit queues for %d threads", p.TxQueues, p.Lanes)
 	}
 	h := env.ports[s.Name]
 	if h == nil {

@@ -21,6 +21,7 @@ struct sn_queue {
 
 struct sn_port {
 	uint16_t id;
+	int composite; // other devices are below it, which may be pulled out
 	uint32_t rx_queues, tx_queues, lanes;
 	uint64_t spread;
 	int started, removed, returned;
@@ -32,5 +33,14 @@ struct sn_port {
 	uint64_t full[SN_LANES]; // frames that found a lane's inbox full
 	struct sn_queue queue[SN_LANES];
 };
+
+extern int sn_unplugging; // devices below others that were pulled out and are not gone yet
+
+// sn_away reports whether a port must be left alone now.
+static inline int sn_away(sn_port *p)
+{
+	return __atomic_load_n(&p->removed, __ATOMIC_ACQUIRE) || !p->started ||
+	       (p->composite && __atomic_load_n(&sn_unplugging, __ATOMIC_ACQUIRE) != 0);
+}
 
 #endif

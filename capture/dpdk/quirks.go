@@ -42,6 +42,8 @@ type Quirk struct {
 	MaxDesc   int        // "auto" takes no more descriptors than this; 0 = no limit
 	Losses    Losses
 	OneQueue  bool // more queues than one do not work
+	AllQueues bool // its queues are sources of their own, such as files: all are read
+	Paired    bool // as many queues to transmit as to receive
 }
 
 // HashFunction is how a card hashes, numbered as in rte_flow.h.
@@ -103,10 +105,10 @@ var quirks = []Quirk{
 		Spread: SpreadKernel, MaxDesc: virtualDesc, Losses: LossesSocket},
 	{Driver: "net_af_xdp", Doc: "a kernel interface through AF_XDP: the queues are the card's, spread by a hash that is symmetric only if ethtool has made it so",
 		Spread: SpreadSoftware, MaxDesc: virtualDesc},
-	{Driver: "net_tap", Doc: "a kernel TAP interface: its RSS is only by flow rules that the kernel may lack", Spread: SpreadSoftware, MaxDesc: virtualDesc},
-	{Driver: "net_pcap", Doc: "files and kernel interfaces through libpcap", Spread: SpreadSoftware, MaxDesc: virtualDesc, Losses: LossesNone},
+	{Driver: "net_tap", Doc: "a kernel TAP interface: its RSS is only by flow rules that the kernel may lack", Spread: SpreadSoftware, MaxDesc: virtualDesc, Paired: true},
+	{Driver: "net_pcap", Doc: "files and kernel interfaces through libpcap", Spread: SpreadSoftware, MaxDesc: virtualDesc, Losses: LossesNone, AllQueues: true},
 	{Driver: "net_null", Doc: "nothing, fast: it takes RSS settings and ignores them", Spread: SpreadSoftware, MaxDesc: virtualDesc, Losses: LossesNone},
-	{Driver: "net_ring", Doc: "rings in memory", Spread: SpreadSoftware, MaxDesc: virtualDesc, Losses: LossesNone},
+	{Driver: "net_ring", Doc: "rings in memory", Spread: SpreadSoftware, MaxDesc: virtualDesc, Losses: LossesNone, AllQueues: true},
 	{Driver: "net_memif", Doc: "memory shared with another program", Spread: SpreadSoftware, MaxDesc: virtualDesc},
 	{Driver: "net_vhost", Doc: "a virtual machine's interface", Spread: SpreadSoftware, MaxDesc: virtualDesc},
 

@@ -3,8 +3,42 @@
 package dpdk
 
 /*
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
 #include <rte_ethdev.h>
 #include "shim.h"
+
+// sn_unplug does what DPDK's interrupt thread does when a device is gone. The functions are not for programs, so that they are looked up.
+static inline int sn_unplug(const char *name)
+{
+	void *(*find)(const char *) = (void *(*)(const char *))dlsym(RTLD_DEFAULT, "rte_eth_dev_allocated");
+	int (*tell)(void *, enum rte_eth_event_type, void *) =
+		(int (*)(void *, enum rte_eth_event_type, void *))dlsym(RTLD_DEFAULT, "rte_eth_dev_callback_process");
+	void *dev = find != NULL && tell != NULL ? find(name) : NULL;
+	if (dev == NULL)
+		return -1;
+	tell(dev, RTE_ETH_EVENT_INTR_RMV, NULL);
+	return 0;
+}
+
+// sn_removable makes a device say that it can be pulled out. What dev_flags of the information point to is the device's own.
+static inline int sn_removable(const char *name)
+{
+	uint16_t id;
+	void *(*find)(const char *) = (void *(*)(const char *))dlsym(RTLD_DEFAULT, "rte_eth_dev_allocated");
+	struct rte_eth_dev_info d;
+	for (id = 0; id < RTE_MAX_ETHPORTS; id++) {
+		char n[RTE_ETH_NAME_MAX_LEN];
+		if (rte_eth_dev_get_name_by_port(id, n) == 0 && strcmp(n, name) == 0)
+			break;
+	}
+	if (find == NULL || find(name) == NULL || id == RTE_MAX_ETHPORTS || rte_eth_dev_info_get(id, &d) != 0 || d.dev_flags == NULL)
+		return -1;
+	*(uint32_t *)(uintptr_t)d.dev_flags |= RTE_ETH_DEV_INTR_RMV;
+	return 0;
+}
 
 static inline uint64_t sn_constant(unsigned int i)
 {
@@ -20,7 +54,10 @@ static inline uint64_t sn_constant(unsigned int i)
 */
 import "C"
 
-import "unsafe"
+import (
+	"errors"
+	"unsafe"
+)
 
 // Tests hold what is written twice together: these are the sides in C.
 
@@ -29,6 +66,26 @@ func hashC(b []byte, ports uint64) uint32 {
 		return 0
 	}
 	return uint32(C.sn_hash((*C.uint8_t)(unsafe.Pointer(&b[0])), C.uint32_t(len(b)), C.uint64_t(ports)))
+}
+
+// unplug makes a device look as if it was pulled out.
+func unplug(name string) error {
+	n := C.CString(name)
+	defer C.free(unsafe.Pointer(n))
+	if C.sn_unplug(n) != 0 {
+		return errors.New("no device " + name)
+	}
+	return nil
+}
+
+// removable makes a device one that can be pulled out.
+func removable(name string) error {
+	n := C.CString(name)
+	defer C.free(unsafe.Pointer(n))
+	if C.sn_removable(n) != 0 {
+		return errors.New("no device " + name)
+	}
+	return nil
 }
 
 func constantsC() []uint64 {
