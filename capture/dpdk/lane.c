@@ -189,6 +189,8 @@ static int settle(sn_lane *l, struct rte_mbuf **m, int n, int wait_us)
 			nanosleep(&ts, NULL);
 			step = RTE_MIN(step * 2, (long)SLEEP_LONGEST_US);
 		}
+		if (unlikely(l->port->composite))
+			sn_mend(l->port);
 		int k = take(l, m, n);
 		if (k > 0) {
 			l->quiet = 0;
@@ -208,6 +210,8 @@ int sn_receive(sn_lane *l, int n, int wait_us)
 		return 0;
 	}
 	know_thread();
+	if (unlikely(l->port->composite))
+		sn_mend(l->port);
 	if (n > SN_MAX)
 		n = SN_MAX;
 	int k = take(l, m, n);
@@ -241,6 +245,8 @@ static void transmit(sn_lane *l, sn_port *to, uint16_t queue, struct rte_mbuf **
 	if (likely(to->tx_queues > 0)) {
 		queue %= to->tx_queues;
 		rte_spinlock_lock(&to->queue[queue].tx);
+		if (unlikely(to->composite))
+			sn_mend(to);
 		int tries = sn_away(to) ? 64 : 0;
 		while (sent < n && tries < 64) {
 			uint16_t k = rte_eth_tx_burst(to->id, queue, m + sent, (uint16_t)(n - sent));

@@ -2,6 +2,8 @@
 
 // Ports: what they can do, how they are set up, what they count. All of it is called from the one control thread, but for the
 // statistics and the event of a removal.
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -309,6 +311,17 @@ int sn_port_start(sn_port *p, char *text)
 	if (r != 0) {
 		say(text, "the port does not start");
 		return r;
+	}
+	if (p->composite) {
+		char name[RTE_ETH_NAME_MAX_LEN];
+		void *(*find)(const char *) = (void *(*)(const char *))dlsym(RTLD_DEFAULT, "rte_eth_dev_allocated");
+		p->ops = rte_eth_fp_ops[p->id];
+		p->dev = NULL;
+		// Only where the record is what it is known to be.
+		if (find != NULL && rte_eth_dev_get_name_by_port(p->id, name) == 0)
+			p->dev = find(name);
+		if (p->dev != NULL && (p->dev[0] != (void *)p->ops.rx_pkt_burst || p->dev[1] != (void *)p->ops.tx_pkt_burst))
+			p->dev = NULL;
 	}
 	p->started = 1;
 	return 0;

@@ -3,6 +3,7 @@
 #ifndef SENTINEL_DPDK_PORT_H
 #define SENTINEL_DPDK_PORT_H
 
+#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
@@ -22,6 +23,8 @@ struct sn_queue {
 struct sn_port {
 	uint16_t id;
 	int composite; // other devices are below it, which may be pulled out
+	void **dev;    // then: the driver's own record of the port, which begins with its two burst functions; NULL = not found
+	struct rte_eth_fp_ops ops; // and what calls of bursts go through, as they were at the start
 	uint32_t rx_queues, tx_queues, lanes;
 	uint64_t spread;
 	int started, removed, returned;
@@ -35,6 +38,18 @@ struct sn_port {
 };
 
 extern int sn_unplugging; // devices below others that were pulled out and are not gone yet
+
+// sn_mend sets right what calls of bursts go through. net_failsafe changes its functions when a device below it goes away, and since DPDK
+// 21.11 nobody copies them there; and the way of port 0 is reset when some devices are closed.
+static inline void sn_mend(sn_port *p)
+{
+	struct rte_eth_fp_ops *o = &rte_eth_fp_ops[p->id];
+	if (p->dev != NULL && (o->rx_pkt_burst != p->dev[0] || o->tx_pkt_burst != p->dev[1] || o->rxq.data != p->ops.rxq.data)) {
+		*o = p->ops;
+		o->rx_pkt_burst = (eth_rx_burst_t)p->dev[0];
+		o->tx_pkt_burst = (eth_tx_burst_t)p->dev[1];
+	}
+}
 
 // sn_away reports whether a port must be left alone now.
 static inline int sn_away(sn_port *p)
