@@ -42,9 +42,16 @@ var doneKeys = []string{
 	"af-packet.interface", "af-packet.threads", "af-packet.cluster-id", "af-packet.cluster-type", "af-packet.defrag",
 	"af-packet.use-mmap", "af-packet.tpacket-v3", "af-packet.block-size", "af-packet.block-timeout",
 	"af-packet.ring-size", "af-packet.disable-promisc", "af-packet.bpf-filter", "af-packet.copy-mode",
-	"af-packet.copy-iface", "af-packet.live-interface",
+	"af-packet.copy-iface", "af-packet.live-interface", "af-packet.v2-block-size", "af-packet.use-emergency-flush",
+	"af-packet.mmap-locked", "af-packet.buffer-size", "af-packet.checksum-checks", "af-packet.enable-hwtimestamp",
+	"af-packet.ebpf-lb-file", "af-packet.ebpf-filter-file", "af-packet.rollover", "capture.disable-offloading",
+	"pcap.interface", "pcap.buffer-size", "pcap.bpf-filter", "pcap.checksum-checks", "pcap.threads", "pcap.promisc", "pcap.snaplen",
+	"af-xdp.interface", "af-xdp.threads", "af-xdp.disable-promisc", "af-xdp.force-xdp-mode", "af-xdp.force-bind-mode",
+	"af-xdp.mem-unaligned", "af-xdp.enable-busy-poll", "af-xdp.busy-poll-time", "af-xdp.busy-poll-budget",
+	"af-xdp.gro-flush-timeout", "af-xdp.napi-defer-hard-irq", "af-xdp.checksum-checks", "af-xdp.bpf-filter",
+	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
 	"dpdk",
-	"pcap-file.recursive", "pcap-file.delete-when-done", "bpf-filter",
+	"pcap-file.recursive", "pcap-file.continuous", "pcap-file.delay", "pcap-file.poll-interval", "pcap-file.delete-when-done", "bpf-filter", "nfq",
 
 	"app-layer.error-policy",
 	"app-layer.protocols.*.enabled", "app-layer.protocols.*.detection-ports", "app-layer.protocols.dns",
@@ -63,6 +70,9 @@ var doneKeys = []string{
 
 	"detect.inspection-recursion-limit", "detect.stream-tx-log-limit", "detect.guess-applayer-tx",
 	"detect.prefilter", "detect.sgh-mpm-caching", "detect.thresholds.memcap",
+
+	"run-as", "pid-file", "daemon-directory", "umask", "coredump.max-dump",
+	"security.limit-noproc", "security.landlock", "threading",
 }
 
 // harmlessKeys shape how Suricata spends memory and CPU, and have no counterpart here: what they ask for is met
@@ -71,8 +81,8 @@ var harmlessKeys = []string{
 	"detect.profile", "detect.custom-values", "detect.sgh-mpm-context", "detect.grouping", "detect.delayed-detect",
 	"detect.profiling", "autofp-scheduler", "default-packet-size", "delayed-detect", "profiling",
 	"host.hash-size", "host.prealloc", "ippair.hash-size", "ippair.prealloc", "defrag.prealloc",
-	"flow.managers", "flow.recyclers", "stream.max-sessions", "legacy.uricontent", "coredump.max-dump",
-	"outputs.eve-log.json", "af-packet.mmap-locked", "af-packet.use-emergency-flush", "af-packet.buffer-size",
+	"flow.managers", "flow.recyclers", "stream.max-sessions", "legacy.uricontent",
+	"outputs.eve-log.json", "af-packet.disable-hwtimestamp",
 	"pcap-file.buffer-size", "logging.stacktrace-on-signal", "engine-analysis",
 }
 

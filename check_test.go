@@ -54,15 +54,15 @@ func TestCheckKeys(t *testing.T) {
 	if got := messages(t, Options{}); strings.Contains(got, "unknown key") {
 		t.Errorf("the built-in configuration has unknown keys:\n%s", got)
 	}
-	got := messages(t, Options{Config: []byte("%YAML 1.1\n---\nmax-pendin-packets: 1\nnfq:\n  mode: accept\nnapatech:\n  hba: -1\n" +
+	got := messages(t, Options{Config: []byte("%YAML 1.1\n---\nmax-pendin-packets: 1\nnflog:\n  - group: 2\nnapatech:\n  hba: -1\n" +
 		"unix-command:\n  enabled: no\nautofp-scheduler: hash\napp-layer:\n  protocols:\n    dns:\n      enabled: yes\n      tcp:\n        enabled: yes\n" +
 		"      udp:\n        enabled: no\n")})
 	for text, want := range map[string]bool{
 		"unknown key max-pendin-packets, did you mean max-pending-packets?": true,
-		"2 keys have no effect yet: nfq, napatech":                          true,
-		"configuration:4: nfq has no effect yet":                            true,
-		"unix-command":                                                      false, // switched off
-		"autofp-scheduler":                                                  false, // harmless
+		"2 keys have no effect yet: nflog, napatech":                        true,
+		"configuration:4: nflog has no effect yet":                          true,
+		"unix-command":     false, // switched off
+		"autofp-scheduler": false, // harmless
 		"Inconsistent global (TRUE) and respective ipproto (FALSE) settings found for alproto dns and ipproto udp": true,
 		"ipproto tcp":         false,
 		"app-layer.protocols": false, // done

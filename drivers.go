@@ -3,7 +3,6 @@ package sentinel
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -11,14 +10,20 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/afxdp"
 	"sentinel/capture/dpdk"
+	"sentinel/capture/nfqueue"
+	"sentinel/capture/pcaplive"
 	"sentinel/internal/conf"
 )
 
 // drivers are the ways of capturing, in the order of listings.
 var drivers = []capture.Driver{
 	afpacket.Driver,
+	pcaplive.Driver,
+	afxdp.Driver,
 	dpdk.Driver,
+	nfqueue.Driver,
 }
 
 // Drivers lists the ways of capturing from a network.
@@ -105,17 +110,21 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	auto := e.opt.Workers
-	if auto <= 0 {
-		auto = runtime.GOMAXPROCS(0)
-	}
 	var names []string
 	var all []capture.Source
+	strict := e.set.checksum == checksumsAuto && d.Checksums != nil
+	e.counters.live.reset()
 	for i := range list {
 		t := &list[i]
-		t.Auto, t.Log = auto, driverLog{e.log, d.Name}
+		strict = strict && d.Checksums(t)
+		if t.Auto = e.opt.Workers; t.Auto <= 0 {
+			t.Auto = e.threading.threads(t.Name)
+		}
+		t.Log = driverLog{e.log, d.Name}
 		t.One = e.opt.RunMode == "single" || e.opt.RunMode == "" && e.set.runmode == "single"
-		names = append(names, t.Name)
+		if names = append(names, t.Name); d.Unnamed {
+			names[i] = ""
+		}
 		opened, err := d.Open(t)
 		if err != nil {
 			for _, s := range all {
@@ -123,9 +132,13 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 			}
 			return nil, err
 		}
+		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
 	}
 	e.SetInterfaces(names)
+	if strict {
+		e.set.checksum = checksumsAll
+	}
 	return all, nil
 }
 

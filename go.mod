@@ -8,6 +8,11 @@ require (
 )
 
 require (
+	github.com/landlock-lsm/go-landlock v0.7.0 // indirect
+	kernel.org/pub/linux/libs/security/libcap/psx v1.2.78 // indirect
+)
+
+require (
 	github.com/cilium/ebpf v0.22.0 // indirect
 	github.com/dlclark/regexp2 v1.11.5 // indirect
 	github.com/flier/gohs v1.2.3 // indirect

@@ -96,6 +96,7 @@ func (e *Engine) newReceiver(s capture.Source, workers []*ring) *receiver {
 func (r *receiver) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	r.e.pinReceiver(r)
 	_, finite := r.source.(capture.Clock)
 	d := drain{ctx: ctx, live: !finite}
 	for {
@@ -173,7 +174,7 @@ func (r *receiver) publish() {
 	f := &r.frags.Stats
 	r.pub.fragments([9]uint64{f.Fragments4, f.Reassembled4, f.Fragments6, f.Reassembled6, f.MaxTrackers, f.MaxFrags, f.SoftReuse,
 		f.HardReuse, f.Timeouts})
-	r.pub.captured(r.source.Stats())
+	r.pub.captured(r.pub.note(r.source, 0))
 	r.pub.set.Put(r.pub.c.panics, r.pub.panics)
 }
 
@@ -285,6 +286,7 @@ func (w *worker) work(in *ring, wg *sync.WaitGroup) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setPanicOnFault()
+	w.e.pin(w, nil)
 	idle := newTicker()
 	defer idle.Stop()
 	for {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 	"time"
@@ -101,8 +102,15 @@ func TestStalledWorker(t *testing.T) {
 			}}
 			e := w.engine(Options{RunMode: m.mode, Workers: m.workers, Rules: `alert udp any any -> any any (msg:"x"; content:"x"; sid:1;)`,
 				stall: 20 * time.Millisecond})
-			time.AfterFunc(200*time.Millisecond, func() { close(gate) })
+			var stalled atomic.Bool // what the watchdog of a service manager goes by
+			time.AfterFunc(200*time.Millisecond, func() {
+				stalled.Store(e.Stalled())
+				close(gate)
+			})
 			w.play(e, sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "x"), at(0)), sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "y"), at(1)))
+			if !stalled.Load() || e.Stalled() {
+				t.Errorf("stalled: %v, and at the end %v", stalled.Load(), e.Stalled())
+			}
 			log := w.log.String()
 			if n := strings.Count(log, "does not get on"); n != 1 {
 				t.Errorf("told %d times", n)

@@ -77,6 +77,8 @@ type Options struct {
 	Workers int    // for RunMode autofp and workers; 0 = one a core
 	RunMode string // "single", "autofp", "workers"; empty = chosen by source
 
+	// Started is called by each Run when its workers are there, before they read.
+	Started func()
 	// OnEvent is told every EVE line, with its newline. It is called from workers, at any time, one line at a time; the
 	// slice is lent for the call.
 	OnEvent func(line []byte)
@@ -90,28 +92,29 @@ type Options struct {
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
 // one at a time.
 type Engine struct {
-	opt      Options
-	log      zerolog.Logger
-	tree     *conf.Tree
-	set      *settings
-	reg      *app.Registry
-	ips      bool
-	detects  bool
-	seed     uint64
-	ruleset  atomic.Pointer[detect.Ruleset]
-	shared   *detect.Shared
-	names    *detect.Names
-	datasets *dataset.Sets
-	expect   *stream.Expectations
-	states   sync.Map // what protocols share among workers, by name
-	out      *eve.Output
-	counters *counters
-	loaded   atomic.Pointer[Loaded]
-	reloads  sync.Mutex
-	users    sync.Mutex
-	using    map[*detect.Ruleset]int // workers by ruleset, under users
-	gen      uint32
-	started  time.Time
+	opt       Options
+	log       zerolog.Logger
+	tree      *conf.Tree
+	set       *settings
+	threading *threading
+	reg       *app.Registry
+	ips       bool
+	detects   bool
+	seed      uint64
+	ruleset   atomic.Pointer[detect.Ruleset]
+	shared    *detect.Shared
+	names     *detect.Names
+	datasets  *dataset.Sets
+	expect    *stream.Expectations
+	states    sync.Map // what protocols share among workers, by name
+	out       *eve.Output
+	counters  *counters
+	loaded    atomic.Pointer[Loaded]
+	reloads   sync.Mutex
+	users     sync.Mutex
+	using     map[*detect.Ruleset]int // workers by ruleset, under users
+	gen       uint32
+	started   time.Time
 
 	mu        sync.Mutex
 	workers   []*worker
@@ -121,6 +124,7 @@ type Engine struct {
 	injected  [1]capture.Frame
 	number    uint64
 	running   atomic.Bool
+	stalled   atomic.Int32 // workers that do not get on
 	closed    bool
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
@@ -191,6 +195,9 @@ func (e *Engine) configure() error {
 	root := e.tree.Root()
 	var errs []error
 	if e.set, errs = readSettings(root, e.ips); len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if errs := e.readThreading(); len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	switch o.Checksums {
@@ -326,7 +333,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	}
 	n := e.opt.Workers
 	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = e.threading.sharing()
 	}
 	mode := e.opt.RunMode
 	if mode == "" {
@@ -343,6 +350,7 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 		return fmt.Errorf("unknown run mode %q: use single, autofp or workers", mode)
 	}
 	e.retire()
+	e.placeProcess(max(n, len(sources)))
 	var err error
 	switch {
 	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
@@ -388,6 +396,7 @@ func (w *worker) read(ctx context.Context, s capture.Source) error {
 	defer runtime.UnlockOSThread()
 	setPanicOnFault()
 	w.pub.source = s
+	w.e.pin(w, s)
 	described, _ := s.(capture.Described)
 	clock, _ := s.(capture.Clock)
 	frames := make([]capture.Frame, loanFrames)
@@ -465,6 +474,9 @@ func (e *Engine) attach(w []*worker, r []*receiver) {
 	defer e.mu.Unlock()
 	e.workers = append(e.workers, w...)
 	e.receivers = append(e.receivers, r...)
+	if e.opt.Started != nil {
+		e.opt.Started()
+	}
 }
 
 // retire lets go of the workers of an earlier run; what they counted stays.

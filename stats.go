@@ -40,6 +40,7 @@ type counters struct {
 	replaced  counter.ID
 	dropped   [stream.DropReasonCount]counter.ID
 	bypassed  [2]counter.ID // packets, bytes
+	live      liveCounts
 }
 
 type appIDs struct{ flows, txs counter.ID }
@@ -298,7 +299,7 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if p.source != nil {
-		p.captured(p.source.Stats())
+		p.captured(p.note(p.source, w.stream.Count[stream.CountBadChecksum]))
 	}
 }
 

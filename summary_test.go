@@ -46,6 +46,7 @@ af-packet:
     cluster-type: cluster_qm
     defrag: no
     block-size: 65536
+    tpacket-v3: yes
     ring-size: 4096
     block-timeout: 20
     disable-promisc: yes
@@ -93,7 +94,7 @@ af-packet:
 		t.Fatal(err)
 	}
 	if o.Interface != "eth7" || o.Threads != 3 || o.ClusterID != 42 || o.Cluster.String() != "cluster_qm" || !o.NoDefrag || o.BlockSize != 65536 ||
-		o.Blocks != 4096*1600/65536 || o.BlockTimeout.Milliseconds() != 20 || o.Promisc || o.CopyTo != "eth8" || len(o.BPF) == 0 {
+		o.Packets != 4096 || o.BlockTimeout.Milliseconds() != 20 || o.Promisc || o.CopyTo != "eth8" || o.Filter == "" || o.Ring != afpacket.Blocks {
 		t.Errorf("eth7: %+v", o)
 	}
 	if o, err = options("eth9"); err != nil || o.Threads != 2 || o.ClusterID != 77 || !o.Promisc || o.NoDefrag || o.CopyTo != "" {

@@ -38,6 +38,7 @@ func (e *Engine) watch(workers []*worker, limit time.Duration, stop <-chan struc
 			l := &last[i]
 			if n := w.pulse.n.Load(); n != l.n || n%2 == 0 {
 				if l.told {
+					e.stalled.Add(-1)
 					e.log.Warn().Int("worker", w.id).Msg("the worker goes on")
 				}
 				*l = look{n: n, since: now}
@@ -47,6 +48,7 @@ func (e *Engine) watch(workers []*worker, limit time.Duration, stop <-chan struc
 				continue
 			}
 			l.told = true
+			e.stalled.Add(1)
 			stacks := make([]byte, 256<<10)
 			stacks = stacks[:runtime.Stack(stacks, true)]
 			e.log.Error().Int("worker", w.id).Dur("for", now.Sub(l.since)).Bytes("stack", stacks).
@@ -69,4 +71,8 @@ func (e *Engine) watched(workers []*worker, f func()) {
 	f()
 	close(stop)
 	<-done
+	e.stalled.Store(0)
 }
+
+// Stalled reports whether a worker does not get on with its packets, for the watchdog of a service manager.
+func (e *Engine) Stalled() bool { return e.stalled.Load() > 0 }

@@ -107,6 +107,18 @@ type Poller interface {
 	Descriptor() int
 }
 
+// Counted is implemented by sources that count more than Stats has.
+type Counted interface {
+	// Counts appends the present totals to dst. Their names and their order are always the same.
+	Counts(dst []Count) []Count
+}
+
+// Count is a total of a source, by its name in statistics, such as capture.afpacket.polls.
+type Count struct {
+	Name  string
+	Value uint64
+}
+
 // Clock is implemented by sources with a time of their own, such as files.
 type Clock interface {
 	// Now returns the source's time in nanoseconds since 1970: the last packet's time for a file.

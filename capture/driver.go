@@ -12,11 +12,15 @@ type Driver struct {
 	Section string // of the configuration: a list whose elements have the key interface (or the driver's Key)
 	Key     string // that names a target in an element; "interface" if empty
 	Doc     string // one sentence for listings
+	Unnamed bool   // a target is no interface: events do not name it
 	// Open opens the sources of one target: one for each queue that a worker is to read. Source number i of a target that
 	// forwards to another one gets the same flows as source number i of that one; both are read by one worker.
 	Open func(*Target) ([]Source, error)
 	// Inline reports whether the target's frames are forwarded as the engine's verdicts say. It opens nothing.
 	Inline func(*Target) bool
+	// Checksums reports whether all checksums of the target's frames count but those that frames are marked with, so that the engine
+	// does not find out by itself whether a card is still to compute them. nil = it does.
+	Checksums func(*Target) bool
 }
 
 // A Target is what the user wants to capture from, and how.

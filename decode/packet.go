@@ -82,6 +82,7 @@ type Packet struct {
 	TTL            uint8 // TTL or hop limit
 	TOS            uint8
 	LinkLen        uint16 // bytes of Data in front of the network header
+	Lost           uint16 // of a reassembled datagram: bytes in front of the network header of its fragments, which are not in Data
 	IPHeaderLen    uint16 // IPv4 header with options; IPv6 header with extension headers
 	IPID           uint32
 	FragOffset     uint16 // bytes
@@ -112,6 +113,9 @@ type Packet struct {
 	sums     uint8  // see sumL3Known
 	vjTCP    bool   // from a PPP frame with a Van Jacobson header
 }
+
+// Len is the length of the packet in bytes, as flows count it: a reassembled datagram has the link-layer header of a fragment.
+func (p *Packet) Len() int { return len(p.Data) + int(p.Lost) }
 
 // TCP holds the fixed fields and options of a TCP header; valid with HasTCP.
 type TCP struct {

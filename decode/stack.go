@@ -185,6 +185,7 @@ func (s *Stack) DecodeDatagram(parent int, datagram []byte, ip6 bool) int {
 	p.Depth = from.Depth
 	p.VLANCount, p.VLAN, p.VLANPrio = from.VLANCount, from.VLAN, from.VLANPrio
 	p.Flags |= Reassembled
+	p.Lost = from.LinkLen
 	at := s.n - 1
 	ok := false
 	if ip6 {
@@ -311,7 +312,7 @@ func (p *Packet) reset() {
 	if p.VLANCount != 0 {
 		p.VLANCount, p.VLAN, p.VLANPrio = 0, [MaxVLAN]uint16{}, [MaxVLAN]uint8{}
 	}
-	p.FragOffset, p.MoreFrags, p.fragHdr = 0, false, 0
+	p.FragOffset, p.MoreFrags, p.fragHdr, p.Lost = 0, false, 0, 0
 	p.SrcPort, p.DstPort = 0, 0
 	p.IPOpts, p.ExtHeaders = 0, 0
 }

@@ -262,7 +262,7 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 		if f.State >= flow.LocalBypassed {
 			if f.State == flow.LocalBypassed {
 				e.Count[CountBypassed]++
-				e.Count[CountBypassedBytes] += uint64(len(p.Data))
+				e.Count[CountBypassedBytes] += uint64(p.Len())
 			}
 			return u
 		}

@@ -12,3 +12,6 @@ import (
 func Open(Options) ([]capture.Source, error) {
 	return nil, errors.New("AF_PACKET exists on Linux only")
 }
+
+// Queues needs Linux.
+func Queues(string) int { return 1 }

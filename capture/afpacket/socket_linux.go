@@ -3,88 +3,22 @@ package afpacket
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"time"
-	"unsafe"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"sentinel/capture"
+	"sentinel/capture/filter"
 )
 
-// device is what the kernel says of an interface.
-type device struct {
-	index    int
-	link     capture.LinkType
-	raw      bool // frames begin with the network header
-	loopback bool
-}
-
-// lookup finds an interface by its name.
-func lookup(name string) (device, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return device{}, err
-	}
-	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return device{}, unix.ENODEV
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, req); err != nil {
-		return device{}, err
-	}
-	d := device{index: int(req.Uint32())}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFHWADDR, req); err != nil {
-		return device{}, err
-	}
-	switch req.Uint16() {
-	case unix.ARPHRD_ETHER:
-		d.link = capture.LinkEthernet
-	case unix.ARPHRD_LOOPBACK:
-		d.link, d.loopback = capture.LinkEthernet, true
-	default: // tunnels and the like: their headers differ, the IP packets inside do not
-		d.link, d.raw = capture.LinkRaw, true
-	}
-	return d, nil
-}
-
-// explain says what to do about an error.
-func explain(name string, err error) error {
-	switch {
-	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return fmt.Errorf("cannot capture on %s: no such interface", name)
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("cannot capture on %s: needs the capability CAP_NET_RAW, or root: %w", name, err)
-	case errors.Is(err, unix.EAFNOSUPPORT):
-		return fmt.Errorf("cannot capture on %s: the kernel has no AF_PACKET: %w", name, err)
-	case errors.Is(err, unix.ENOMEM):
-		return fmt.Errorf("cannot capture on %s: no memory for the ring, take a smaller block size or fewer blocks: %w", name, err)
-	}
-	return fmt.Errorf("cannot capture on %s: %w", name, err)
-}
-
-// step names the system call that failed.
-func step(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}
-
-func htons(v uint16) uint16 {
-	if probe := uint16(1); *(*byte)(unsafe.Pointer(&probe)) == 1 {
-		return bits.ReverseBytes16(v)
-	}
-	return v
-}
-
-// socket is a packet socket with its ring.
+// socket is a packet socket with its memory.
 type socket struct {
 	fd  int
 	dev device
-	ring
+	form
+	rx   receiver
+	size string // what memory it has got, for the log
 }
 
 // openSocket makes the socket and its ring, and binds it to the device. No packet arrives before start, because a
@@ -99,6 +33,9 @@ func openSocket(o *Options, dev device) (*socket, error) {
 		return nil, step("socket", err)
 	}
 	s := &socket{fd: fd, dev: dev}
+	s.raw, s.cooked = dev.raw, dev.cooked
+	s.vnet = o.CopyTo != "" && !dev.raw
+	s.sums = trusted(o.Checksums)
 	if err := s.setup(o); err != nil {
 		s.close()
 		return nil, err
@@ -106,38 +43,71 @@ func openSocket(o *Options, dev device) (*socket, error) {
 	return s, nil
 }
 
-func (s *socket) setup(o *Options) error {
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
-		return step("TPACKET_V3", err)
+// trusted are the bits of a frame's status which say that its checksum need not be looked at. One that is not computed yet
+// belongs to a packet that this host or a neighbour in the same machine sends: it is right when it leaves.
+func trusted(c Checksums) uint32 {
+	switch {
+	case c == ChecksumsYes:
+		return 0
+	case kernelMajor() < 6:
+		// Older kernels say that a checksum is valid when the card has only computed it: whoever sends wrong ones on purpose
+		// would have them believed.
+		return unix.TP_STATUS_CSUMNOTREADY
 	}
-	vnet := o.CopyTo != "" && !s.dev.raw
-	if vnet {
-		if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
-			return step("virtio headers", err)
+	return unix.TP_STATUS_CSUMNOTREADY | unix.TP_STATUS_CSUM_VALID
+}
+
+func kernelMajor() int {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return 0
+	}
+	n := 0
+	for _, c := range u.Release {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+func (s *socket) set(what string, option, value int) error {
+	return step(what, unix.SetsockoptInt(s.fd, unix.SOL_PACKET, option, value))
+}
+
+func (s *socket) setup(o *Options) error {
+	if s.vnet {
+		if err := s.set("virtio headers", unix.PACKET_VNET_HDR, 1); err != nil {
+			return err
 		}
 	}
-	req := unix.TpacketReq3{
-		Block_size:     uint32(o.BlockSize),
-		Block_nr:       uint32(o.Blocks),
-		Frame_size:     frameSize,
-		Frame_nr:       uint32(o.BlockSize / frameSize * o.Blocks),
-		Retire_blk_tov: uint32(o.BlockTimeout / time.Millisecond),
+	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, o.Buffer) != nil {
+		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, o.Buffer)
 	}
-	if err := unix.SetsockoptTpacketReq3(s.fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req); err != nil {
-		return step("ring", err)
+	if o.HardwareTime {
+		if err := s.set("hardware timestamps", unix.PACKET_TIMESTAMP, unix.SOF_TIMESTAMPING_RAW_HARDWARE); err != nil {
+			return err
+		}
 	}
-	mem, err := unix.Mmap(s.fd, 0, o.BlockSize*o.Blocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	var err error
+	switch o.Ring {
+	case Slots:
+		err = s.slots(o)
+	case Plain:
+		err = s.plain(o)
+	default:
+		err = s.blocks(o)
+	}
 	if err != nil {
-		return step("mapping the ring", err)
+		return err
 	}
-	s.ring = newRing(mem, o.BlockSize, o.Blocks)
-	s.ring.vnet = vnet
 	if err := s.attach([]bpf.RawInstruction{{Op: 0x06, K: 0}}); err != nil {
 		return err
 	}
-	if o.IgnoreOutgoing || o.CopyTo != "" || s.dev.loopback {
-		if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-			return step("ignoring outgoing packets", err)
+	if o.IgnoreOutgoing || s.dev.loopback {
+		if err := s.set("ignoring outgoing packets", unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+			return err
 		}
 	}
 	if o.Promisc && !s.dev.raw {
@@ -153,6 +123,102 @@ func (s *socket) setup(o *Options) error {
 	return step("bind", err)
 }
 
+func (s *socket) mmap(o *Options, size int) ([]byte, error) {
+	if size > maxRing {
+		return nil, fmt.Errorf("a ring of %d MiB is too large", size>>20)
+	}
+	flags := unix.MAP_SHARED
+	if o.Locked {
+		flags |= unix.MAP_LOCKED
+	}
+	mem, err := unix.Mmap(s.fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, flags)
+	if err != nil && o.Locked && (err == unix.EAGAIN || err == unix.EPERM) {
+		return nil, fmt.Errorf("mapping the ring: mmap-locked needs the capability CAP_IPC_LOCK or a higher limit (ulimit -l): %w", err)
+	}
+	return mem, step("mapping the ring", err)
+}
+
+// blocks makes a ring of TPACKET_V3.
+func (s *socket) blocks(o *Options) error {
+	const frame = 2048 // nominal: the ring packs frames of any length
+	if err := s.set("TPACKET_V3", unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
+		return err
+	}
+	n := o.Blocks
+	if o.Packets > 0 {
+		per := max(o.BlockSize/(min(s.dev.mtu, 1<<16)+slotRoom), 1)
+		n = min(max(o.Packets/per+1, 4), maxBlocks)
+	}
+	req := unix.TpacketReq3{
+		Block_size:     uint32(o.BlockSize),
+		Block_nr:       uint32(n),
+		Frame_size:     frame,
+		Frame_nr:       uint32(o.BlockSize / frame * n),
+		Retire_blk_tov: uint32(o.BlockTimeout / time.Millisecond),
+	}
+	if err := unix.SetsockoptTpacketReq3(s.fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req); err != nil {
+		return step("ring", err)
+	}
+	mem, err := s.mmap(o, o.BlockSize*n)
+	if err != nil {
+		return err
+	}
+	s.rx = newBlocks(&s.form, mem, o.BlockSize, n)
+	s.size = fmt.Sprintf("%s, %d blocks of %d KiB (%d MiB), time-out %v", o.Ring, n, o.BlockSize>>10, len(mem)>>20, o.BlockTimeout)
+	return nil
+}
+
+// slots makes a ring of TPACKET_V2.
+func (s *socket) slots(o *Options) error {
+	if err := s.set("TPACKET_V2", unix.PACKET_VERSION, unix.TPACKET_V2); err != nil {
+		return err
+	}
+	packets := o.Packets
+	if packets == 0 {
+		packets = defaultSlots
+	}
+	block := 0
+	if o.BlockSize != defaultBlockSize {
+		block = o.BlockSize
+	}
+	size, blockSize, count, n := shape(s.dev.mtu, packets, block, unix.Getpagesize())
+	if n > tokenSlot || blockSize*count > maxRing {
+		return fmt.Errorf("a ring for %d packets of %d bytes is too large", n, size)
+	}
+	req := unix.TpacketReq{Block_size: uint32(blockSize), Block_nr: uint32(count), Frame_size: uint32(size), Frame_nr: uint32(n)}
+	if err := unix.SetsockoptTpacketReq(s.fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req); err != nil {
+		return step("ring", err)
+	}
+	if err := s.set("long frames", unix.PACKET_COPY_THRESH, size); err != nil {
+		return err
+	}
+	mem, err := s.mmap(o, blockSize*count)
+	if err != nil {
+		return err
+	}
+	s.rx = newSlots(&s.form, s.fd, mem, size, blockSize, count)
+	s.size = fmt.Sprintf("%s, %d slots of %d bytes (%d MiB)", o.Ring, n, size, len(mem)>>20)
+	return nil
+}
+
+// plain asks for what else is to come with each packet.
+func (s *socket) plain(o *Options) error {
+	if err := s.set("auxiliary data", unix.PACKET_AUXDATA, 1); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return step("timestamps", err)
+	}
+	p, err := newPlain(&s.form, s.fd)
+	if err != nil {
+		return err
+	}
+	s.rx = p
+	got, _ := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	s.size = fmt.Sprintf("%s with a buffer of %d KiB", o.Ring, got>>10)
+	return nil
+}
+
 // attach sets the kernel's filter.
 func (s *socket) attach(prog []bpf.RawInstruction) error {
 	f := make([]unix.SockFilter, len(prog))
@@ -164,7 +230,7 @@ func (s *socket) attach(prog []bpf.RawInstruction) error {
 }
 
 // join makes the socket a member of a fanout group. An id of 0 makes a new group. The group's id is returned.
-func (s *socket) join(o *Options, id uint16) (uint16, error) {
+func (s *socket) join(o *Options, id uint16, prog *program) (uint16, error) {
 	var typ int
 	switch o.Cluster {
 	case ClusterFlow:
@@ -187,12 +253,16 @@ func (s *socket) join(o *Options, id uint16) (uint16, error) {
 		typ |= unix.PACKET_FANOUT_FLAG_UNIQUEID
 	}
 	// The upper bit of the type is the sign of the integer that the option is.
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, int(int32(uint32(typ)<<16|uint32(id)))); err != nil {
+	err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, int(int32(uint32(typ)<<16|uint32(id))))
+	switch {
+	case id != 0 && (err == unix.EINVAL || err == unix.EALREADY):
+		return 0, fmt.Errorf("cluster-id %d belongs to another interface, or to a group with another cluster-type or defrag: take a free one: %w", id, err)
+	case err != nil:
 		return 0, step(fmt.Sprintf("joining cluster %d (%v)", id, o.Cluster), err)
 	}
-	if o.Cluster == ClusterEBPF {
-		if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, o.FanoutProgram); err != nil {
-			return 0, step("cluster program", err)
+	if prog != nil {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT_DATA, prog.fd()); err != nil {
+			return 0, step("program of cluster_ebpf", err)
 		}
 	}
 	if id != 0 {
@@ -202,28 +272,55 @@ func (s *socket) join(o *Options, id uint16) (uint16, error) {
 	return uint16(v), step("cluster id", err)
 }
 
-// start lets packets in.
-func (s *socket) start(o *Options) error {
-	if prog := o.filter(); prog != nil {
-		return s.attach(prog)
+// start lets packets in: those that the filter lets pass.
+func (s *socket) start(o *Options, prog *program) error {
+	if prog != nil {
+		return step("ebpf-filter-file", unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, prog.fd()))
+	}
+	asked := o.BPF
+	if o.Filter != "" {
+		var err error
+		if asked, err = compile(o.Filter, s.dev.raw); err != nil {
+			return err
+		}
+	}
+	if p := o.cut(asked); p != nil {
+		return s.attach(p)
 	}
 	return step("filter", unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0))
 }
 
+// compile makes a program for the frames of a socket: on one that is raw they begin with the network header.
+func compile(text string, raw bool) ([]bpf.RawInstruction, error) {
+	if !raw {
+		return filter.Kernel(text)
+	}
+	p, err := filter.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return p.Compile(capture.LinkRaw)
+}
+
 // drops returns how many packets the kernel has lost since the last call.
 func (s *socket) drops() uint64 {
-	st, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
-	if err != nil {
+	if _, ok := s.rx.(*blocks); ok {
+		if st, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			return uint64(st.Drops)
+		}
 		return 0
 	}
-	return uint64(st.Drops)
+	if st, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+		return uint64(st.Drops)
+	}
+	return 0
 }
 
 func (s *socket) close() error {
 	var err error
-	if s.mem != nil {
-		err = unix.Munmap(s.mem)
-		s.mem = nil
+	if s.rx != nil {
+		err = s.rx.close()
+		s.rx = nil
 	}
 	return errors.Join(err, unix.Close(s.fd))
 }

@@ -14,15 +14,15 @@ import (
 	"sentinel/capture"
 )
 
-// Source is one ring. It implements capture.Source and Injector. Frames lie in memory that Close takes away.
+// Source is one socket with its memory. It implements capture.Poller and Injector. Frames lie in memory that Close takes away.
 type Source struct {
-	opts Options
-	id   *group
-	like capture.Frame // what all frames have in common
-	poll [1]unix.PollFd
+	opts  *Options
+	group *group
+	index int
+	like  capture.Frame // what all frames have in common
+	poll  [1]unix.PollFd
 
-	down   bool // the interface was reported down, and no packet came since
-	looked time.Time
+	down bool // the interface was reported down, and no packet came since
 
 	mu   sync.Mutex // guards sock and lost against Stats
 	sock *socket    // nil while the interface is gone, and after Close
@@ -32,92 +32,84 @@ type Source struct {
 	out *sender // to inject
 	fwd *sender // to the other interface, when inline
 
-	received, bytes, errors, invalid atomic.Uint64
-}
-
-// group is the fanout group that all sources of one Open share.
-type group struct {
-	mu sync.Mutex
-	id uint16
-	on bool
+	received, bytes, errors, invalid, unsent atomic.Uint64
 }
 
 var (
-	_ capture.Source   = (*Source)(nil)
+	_ capture.Poller   = (*Source)(nil)
 	_ capture.Injector = (*Source)(nil)
 )
 
 // maxWait is how long Read waits for a packet, in milliseconds.
 const maxWait = 10
 
-// lookEvery is how often an interface that is down is looked for.
-const lookEvery = 500 * time.Millisecond
-
 // Open opens one source for each thread. They share the interface's packets out among themselves.
 func Open(o Options) ([]capture.Source, error) {
 	if err := o.complete(os.Getpagesize()); err != nil {
 		return nil, fmt.Errorf("cannot capture on %s: %w", o.Interface, err)
 	}
-	dev, err := lookup(o.Interface)
+	dev, err := lookup(o.Interface, o.Cooked)
 	if err != nil {
 		return nil, explain(o.Interface, err)
 	}
-	g := &group{id: o.ClusterID, on: o.Threads > 1 || o.ClusterID != 0}
+	g, err := newGroup(&o)
+	if err != nil {
+		return nil, explain(o.Interface, err)
+	}
+	// Before the sockets: some cards are reset when their features change.
+	if g.nic, err = inspect(&o); err != nil {
+		return nil, explain(o.Interface, err)
+	}
 	all := make([]capture.Source, 0, o.Threads)
-	fail := func(err error) ([]capture.Source, error) {
+	fail := func(name string, err error) ([]capture.Source, error) {
 		for _, s := range all {
 			s.Close()
 		}
-		return nil, err
+		if len(all) == 0 {
+			g.lb.close()
+			g.filter.close()
+			g.nic.restore(&o)
+		}
+		return nil, explain(name, err)
 	}
-	for q := range o.Threads {
-		s := &Source{opts: o, id: g, like: capture.Frame{Iface: o.Index, Queue: uint16(q)}}
+	var peer device
+	if o.CopyTo != "" {
+		if peer, err = lookup(o.CopyTo, false); err != nil {
+			return fail(o.CopyTo, err)
+		}
+	}
+	socks, err := g.begin(dev)
+	if err != nil {
+		return fail(o.Interface, err)
+	}
+	for q, sock := range socks {
+		s := &Source{opts: &o, group: g, index: q, sock: sock, like: capture.Frame{Iface: o.Index, Queue: uint16(q), Link: dev.link}}
+		g.open[q], g.has[q] = true, true
 		all = append(all, s)
-		if s.sock, err = openSocket(&s.opts, dev); err != nil {
-			return fail(explain(o.Interface, err))
+		if o.Checksums == ChecksumsNo {
+			s.like.Flags |= capture.ChecksumOK
 		}
-		if s.out, err = newSender(dev); err != nil {
-			return fail(explain(o.Interface, err))
-		}
-		if o.CopyTo != "" {
-			peer, err := lookup(o.CopyTo)
-			if err != nil {
-				return fail(explain(o.CopyTo, err))
-			}
-			if s.fwd, err = newSender(peer); err != nil {
-				return fail(explain(o.CopyTo, err))
-			}
-			if err := s.fwd.expect(s.sock.ring.vnet); err != nil {
-				return fail(explain(o.CopyTo, err))
-			}
+		if o.CopyTo != "" && !o.Tap {
 			s.like.Flags |= capture.Writable
-		}
-		s.like.Link = dev.link
-		if err := g.enter(s.sock, &s.opts); err != nil {
-			return fail(explain(o.Interface, err))
 		}
 	}
 	for _, c := range all {
 		s := c.(*Source)
-		if err := s.sock.start(&s.opts); err != nil {
-			return fail(explain(o.Interface, err))
+		if s.out, err = newSender(o.Interface, dev); err != nil {
+			return fail(o.Interface, err)
 		}
-		s.sock.drops() // whatever was before is not ours
+		if o.CopyTo == "" {
+			continue
+		}
+		if s.fwd, err = newSender(o.CopyTo, peer); err == nil {
+			err = s.fwd.expect(s.sock.vnet)
+		}
+		if err != nil {
+			return fail(o.CopyTo, err)
+		}
 	}
+	g.report(socks[0], Queues(o.Interface))
 	return all, nil
-}
-
-func (g *group) enter(s *socket, o *Options) error {
-	if !g.on {
-		return nil
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	id, err := s.join(o, g.id)
-	if err == nil {
-		g.id = id
-	}
-	return err
 }
 
 // Read lends frames out of the ring.
@@ -126,24 +118,63 @@ func (s *Source) Read(ctx context.Context, batch []capture.Frame) (int, error) {
 		return 0, err
 	}
 	if s.end {
-		return 0, fmt.Errorf("capture on %s is closed", s.opts.Interface)
+		return 0, s.closed()
 	}
 	if len(batch) == 0 {
 		return 0, nil
+	}
+	if s.sock == nil {
+		if !s.revive() {
+			time.Sleep(maxWait / 2 * time.Millisecond)
+		}
+		return 0, nil
+	}
+	n := s.take(batch)
+	if n == 0 && s.wait(maxWait) {
+		n = s.take(batch)
+	}
+	if n == 0 && s.down {
+		s.revive()
+	}
+	return n, nil
+}
+
+func (s *Source) closed() error { return fmt.Errorf("capture on %s is closed", s.opts.Interface) }
+
+// Poll lends what is in the ring now.
+func (s *Source) Poll(batch []capture.Frame) (int, error) {
+	if s.end {
+		return 0, s.closed()
 	}
 	if s.sock == nil {
 		s.revive()
 		return 0, nil
 	}
 	n := s.take(batch)
-	if n == 0 && s.wait() {
-		n = s.take(batch)
-	}
 	if n == 0 {
-		if s.down {
+		if s.wait(0); s.down {
 			s.revive()
 		}
-		return 0, nil
+	}
+	return n, nil
+}
+
+// Descriptor is the socket, -1 while the interface is gone. It is readable too while the engine holds the last frames that came.
+func (s *Source) Descriptor() int {
+	if s.sock == nil {
+		return -1
+	}
+	return s.sock.fd
+}
+
+func (s *Source) take(batch []capture.Frame) int {
+	k := s.sock
+	n := k.rx.take(batch, &s.like)
+	if k.bad|k.cut != 0 || k.losing || k.failed {
+		s.mishap()
+	}
+	if n == 0 {
+		return 0
 	}
 	s.down = false
 	var size uint64
@@ -152,22 +183,56 @@ func (s *Source) Read(ctx context.Context, batch []capture.Frame) (int, error) {
 	}
 	s.received.Add(uint64(n))
 	s.bytes.Add(size)
-	return n, nil
-}
-
-func (s *Source) take(batch []capture.Frame) int {
-	n, bad := s.sock.take(batch, &s.like, s.sock.dev.raw)
-	if bad > 0 {
-		s.invalid.Add(uint64(bad))
-	}
 	return n
 }
 
+// mishap counts what a take found wrong.
+func (s *Source) mishap() {
+	k := s.sock
+	if k.failed {
+		k.failed = false
+		s.errors.Add(1)
+		s.down = true
+	}
+	s.invalid.Add(k.bad)
+	s.mu.Lock()
+	s.lost += k.cut
+	s.mu.Unlock()
+	k.bad, k.cut = 0, 0
+	losing := k.losing
+	k.losing = false
+	if losing && s.opts.Flush {
+		s.flush()
+	}
+}
+
+// flush gives the ring back uninspected, so that what comes now is seen soon. What it takes counts as lost.
+func (s *Source) flush() {
+	k := s.sock
+	var batch [64]capture.Frame
+	thrown := uint64(0)
+	for range maxPackets / len(batch) {
+		n := k.rx.take(batch[:], &s.like)
+		if n == 0 {
+			break
+		}
+		k.rx.release(batch[:n])
+		thrown += uint64(n)
+	}
+	k.losing = false
+	s.mu.Lock()
+	s.lost += thrown + k.drops() // asking makes the kernel forget them, and so that it was losing
+	s.mu.Unlock()
+}
+
 // wait returns true when there may be packets.
-func (s *Source) wait() bool {
+func (s *Source) wait(ms int) bool {
 	s.poll[0] = unix.PollFd{Fd: int32(s.sock.fd), Events: unix.POLLIN}
-	n, err := unix.Poll(s.poll[:], maxWait)
+	n, err := unix.Poll(s.poll[:], ms)
 	if err != nil || n == 0 {
+		if s.group.gone.Load() {
+			s.down = true
+		}
 		return false
 	}
 	if s.poll[0].Revents&unix.POLLERR != 0 {
@@ -175,52 +240,39 @@ func (s *Source) wait() bool {
 		unix.GetsockoptInt(s.sock.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		s.errors.Add(1)
 		s.down = true
-		time.Sleep(time.Millisecond)
+		if ms > 0 {
+			time.Sleep(time.Millisecond)
+		}
 		return true
 	}
-	// The kernel says yes as long as we hold its last block: do not spin while the engine works on it.
-	if s.sock.ring.out > 0 {
+	// The kernel says yes as long as we hold the last block or slot: do not spin while the engine works on it.
+	if ms > 0 && s.sock.rx.held() > 0 {
 		time.Sleep(200 * time.Microsecond)
 	}
 	return true
 }
 
-// revive looks from time to time whether an interface that is down has been replaced by another one of the same
-// name, and opens that.
-func (s *Source) revive() {
-	now := time.Now()
-	if now.Sub(s.looked) < lookEvery {
-		if s.sock == nil {
-			time.Sleep(maxWait / 2 * time.Millisecond)
-		}
-		return
-	}
-	s.looked = now
-	dev, err := lookup(s.opts.Interface)
+// revive looks after an interface that is down: perhaps it has been replaced by another one of the same name. It reports
+// whether the source has a socket.
+func (s *Source) revive() bool {
+	s.group.watch()
 	if s.sock != nil {
-		if (err == nil && dev.index == s.sock.dev.index) || s.sock.ring.out > 0 {
-			return
+		if s.group.gone.Load() && s.sock.rx.held() == 0 {
+			s.drop()
+			s.group.gaveUp(s.index)
 		}
-		s.drop()
+		return s.sock != nil
 	}
-	if err != nil {
-		return
+	sock := s.group.fetch(s.index)
+	if sock == nil {
+		return false
 	}
-	// Members of the group that still hang on the old interface make joining fail: next time, then.
-	sock, err := openSocket(&s.opts, dev)
-	if err != nil {
-		return
-	}
-	if s.id.enter(sock, &s.opts) != nil || sock.start(&s.opts) != nil {
-		sock.close()
-		return
-	}
-	sock.drops()
-	s.like.Link = dev.link
-	s.out.dev = dev
+	s.like.Link = sock.dev.link
+	s.out.aim(sock.dev)
 	s.mu.Lock()
 	s.sock = sock
 	s.mu.Unlock()
+	return true
 }
 
 // drop gives the socket up.
@@ -238,30 +290,44 @@ func (s *Source) drop() error {
 
 // Release gives the frames back to the kernel, after sending on what is to be sent on.
 func (s *Source) Release(batch []capture.Frame) error {
-	if s.fwd != nil && s.sock != nil {
-		for i := range batch {
-			f := &batch[i]
-			if f.Verdict == capture.Drop {
-				continue
-			}
-			if err := s.fwd.forward(f, &s.sock.ring); err != nil {
-				s.errors.Add(1)
-			}
-		}
-	}
 	if s.sock == nil {
 		return nil
 	}
-	for i := range batch {
-		s.sock.release(batch[i].Token)
+	if s.fwd != nil {
+		s.forward(batch)
 	}
+	s.sock.rx.release(batch)
 	return nil
+}
+
+// forward sends the frames that are not to be dropped.
+func (s *Source) forward(batch []capture.Frame) {
+	unsent := 0
+	for i := range batch {
+		f := &batch[i]
+		if f.Verdict == capture.Drop && !s.opts.Tap {
+			continue
+		}
+		if s.fwd.full() {
+			unsent += s.fwd.flush()
+		}
+		b, tpid := s.sock.rx.whole(f)
+		if b == nil || !s.fwd.add(b, f, tpid) {
+			unsent++
+		}
+	}
+	if unsent += s.fwd.flush(); unsent > 0 {
+		s.unsent.Add(uint64(unsent))
+	}
 }
 
 // Inject sends a frame on the interface.
 func (s *Source) Inject(b []byte) error { return s.out.send(b) }
 
-// Stats returns the totals. It may be called from any goroutine.
+// Unsent is how many frames were to be sent on and could not be.
+func (s *Source) Unsent() uint64 { return s.unsent.Load() }
+
+// Stats returns the totals. It may be called from any goroutine. Errors has the frames that could not be sent on, too.
 func (s *Source) Stats() capture.Stats {
 	s.mu.Lock()
 	if s.sock != nil {
@@ -271,7 +337,7 @@ func (s *Source) Stats() capture.Stats {
 	s.mu.Unlock()
 	return capture.Stats{
 		Received: s.received.Load(), Bytes: s.bytes.Load(), Dropped: lost,
-		Invalid: s.invalid.Load(), Errors: s.errors.Load(),
+		Invalid: s.invalid.Load(), Errors: s.errors.Load() + s.unsent.Load(),
 	}
 }
 
@@ -281,5 +347,7 @@ func (s *Source) Close() error {
 		return nil
 	}
 	s.end = true
-	return errors.Join(s.drop(), s.out.close(), s.fwd.close())
+	err := errors.Join(s.drop(), s.out.close(), s.fwd.close())
+	s.group.leave(s.index)
+	return err
 }

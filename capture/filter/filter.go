@@ -12,7 +12,6 @@ import (
 type Program struct {
 	text  string
 	words []token
-	vlan  bool
 }
 
 // accept is how much of a frame a program takes: all of it.
@@ -25,9 +24,6 @@ func Parse(text string) (*Program, error) {
 		return nil, err
 	}
 	p := &Program{text: text, words: words}
-	for _, w := range words {
-		p.vlan = p.vlan || w.text == "vlan"
-	}
 	// Offsets depend on the link type, so parsing again is part of compiling; Ethernet has everything.
 	if _, err := p.Compile(capture.LinkEthernet); err != nil {
 		return nil, err
@@ -35,15 +31,16 @@ func Parse(text string) (*Program, error) {
 	return p, nil
 }
 
-// UsesVLAN reports whether the filter looks at VLAN tags, which lie in the frame in files only.
-func (p *Program) UsesVLAN() bool { return p.vlan }
-
 // Compile makes a program for frames of a link type.
 func (p *Program) Compile(link capture.LinkType) ([]bpf.RawInstruction, error) {
 	l, ok := layouts[link]
 	if !ok {
 		return nil, fmt.Errorf("filter %q: cannot filter frames of link type %d", p.text, link)
 	}
+	return p.compile(l)
+}
+
+func (p *Program) compile(l layout) ([]bpf.RawInstruction, error) {
 	if len(p.words) == 0 {
 		return bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: accept}})
 	}
@@ -100,6 +97,7 @@ type layout struct {
 	typ     uint32 // offset of the EtherType; noType = the first nibble of the network header tells
 	network uint32 // offset of the network header
 	macs    bool   // has Ethernet addresses
+	taken   bool   // the outer VLAN tag is not in the frame: the kernel has taken it out
 }
 
 const noType = ^uint32(0)

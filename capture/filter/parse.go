@@ -227,6 +227,10 @@ func (p *parser) vlanTag() (node, error) {
 	if !p.layout.macs {
 		return nil, errors.New("vlan needs Ethernet")
 	}
+	if p.layout.taken {
+		p.layout.taken = false
+		return p.takenTag()
+	}
 	typ := abs(p.layout.typ, 2)
 	n := any(equal(typ, 0x8100), equal(typ, 0x88a8), equal(typ, 0x9100))
 	if w := p.peek(); w != "" && w[0] >= '0' && w[0] <= '9' {
@@ -239,6 +243,20 @@ func (p *parser) vlanTag() (node, error) {
 	}
 	p.layout.typ += 4
 	p.layout.network += 4
+	return n, nil
+}
+
+// takenTag is the same of a tag that the kernel has taken out of the frame.
+func (p *parser) takenTag() (node, error) {
+	var n node = not{equal([]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}}, 0)}
+	if w := p.peek(); w != "" && w[0] >= '0' && w[0] <= '9' {
+		p.i++
+		id, err := number(w)
+		if err != nil || id > 4095 {
+			return nil, fmt.Errorf("%q is not a VLAN id", w)
+		}
+		n = all(n, masked([]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTag}}, 0x0fff, id))
+	}
 	return n, nil
 }
 

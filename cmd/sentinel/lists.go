@@ -36,13 +36,7 @@ func (o *options) report() func(io.Writer) error {
 	case o.listHooks:
 		return func(w io.Writer) error { return list(w, "Supported App Layer Hooks", sentinel.Hooks()) }
 	case o.listRunmodes:
-		return func(w io.Writer) error {
-			_, err := io.WriteString(w, `single    one worker does everything
-autofp    packets are shared out to workers by flow (default for files)
-workers   each queue of an interface has a worker of its own (default for interfaces)
-`)
-			return err
-		}
+		return runmodes
 	}
 	return nil
 }

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,11 +20,15 @@ import (
 func main() {
 	// A reader of standard output that goes away is an error to tell, not a reason to die without writing the events.
 	signal.Ignore(syscall.SIGPIPE)
+	ownProcess = true
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run is the whole program, for main and for the tests of the command line. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
+	if c := subcommandOf(args); c != nil {
+		return c.run(args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
@@ -62,8 +65,15 @@ func finish(err error, stderr io.Writer) int {
 
 // engine runs the engine as the options say.
 func (o *options) engine(stdout, stderr io.Writer) int {
+	if status, done := o.background(stderr); done {
+		return status
+	}
 	log := newLog(o, stdout, stderr)
 	defer log.close()
+	if err := o.absolute(); err != nil {
+		return log.fatal(err)
+	}
+	svc := &service{o: o, log: log}
 	opt, err := o.library(log)
 	if err != nil {
 		return log.fatal(err)
@@ -78,10 +88,14 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 				opt.RunMode = "autofp"
 			}
 		}
+		if svc, err = o.service(log, tree); err != nil {
+			return log.fatal(err)
+		}
 		if err := o.openLog(log, tree); err != nil {
 			return log.fatal(err)
 		}
 	}
+	opt.Started = svc.up
 	e, err := sentinel.New(opt)
 	if err != nil {
 		return log.fatal(err)
@@ -106,13 +120,17 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	if err := svc.confine(e); err != nil {
+		return log.fatal(errors.Join(err, e.Close()))
+	}
+	ctx, stop := svc.context()
 	defer stop()
-	signals := o.signals(e, log)
-	defer signals()
+	defer svc.signals(e)()
+	defer svc.watchdog(e)()
 	progress := newProgress(stderr, sources, o.quiet, log)
-	err = e.Run(ctx, sources...)
+	err = errors.Join(e.Run(ctx, sources...), svc.failed(ctx))
 	progress.stop()
+	svc.interfaces(e)
 	if o.strict && (errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt)) {
 		// Those who ask for errors at start to be fatal get the reference's word on the others: what came before the damage counts.
 		log.say(levelWarning, "pcap", err.Error())
@@ -154,36 +172,4 @@ func (o *options) openLog(log *engineLog, tree *conf.Tree) error {
 		log.say(levelInfo, "sentinel", "Running with verbose level "+log.minimum.String())
 	}
 	return nil
-}
-
-// signals lets SIGUSR2 reload the rules and SIGHUP open the logs anew. The result ends that.
-func (o *options) signals(e *sentinel.Engine, log *engineLog) func() {
-	c := make(chan os.Signal, 4)
-	signal.Notify(c, syscall.SIGUSR2, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for s := range c {
-			switch s {
-			case syscall.SIGUSR2:
-				log.notice("rule reload starting")
-				if err := e.Reload(); err != nil {
-					log.error("rule reload failed, the present rules go on: " + err.Error())
-					continue
-				}
-				e.ReportLoaded()
-				log.notice("rule reload complete")
-			case syscall.SIGHUP:
-				log.reopen()
-				if err := e.Reopen(); err != nil {
-					log.error(err.Error())
-				}
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(c)
-		close(c)
-		<-done
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"sentinel/capture/pcapfile"
 	"sentinel/etc"
 	"sentinel/internal/conf"
+	"sentinel/internal/daemon"
 )
 
 // options are the command line.
@@ -47,6 +48,10 @@ type options struct {
 	lossAt, reassemblyAt, sessionAt, flowAt, defragAt uint64
 	errorTS, errorTC                                  int64
 	alertQueue                                        bool
+
+	daemon               bool
+	pidFile, user, group string
+	parent               *daemon.Parent // that started this one in the background
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
@@ -82,6 +87,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	}
 	f.BoolVar(&o.pcapDelete, "pcap-file-delete", false, "with -r: delete each capture file once it was read")
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "the same as --af-packet=`INTERFACE`; repeatable")
+	f.StringArrayVarP(&o.queues, "queue", "q", nil, "judge the packets of this NFQUEUE `NUMBER`, or of a range such as 0:3; repeatable")
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
@@ -103,6 +109,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Int64Var(&o.errorTC, "simulate-applayer-error-at-offset-tc", -1, "parsers fail at this `OFFSET` to the client")
 	f.BoolVar(&o.alertQueue, "simulate-alert-queue-realloc-failure", false, "no memory for more alerts")
 	f.MarkHidden("simulate-alert-queue-realloc-failure")
+	f.BoolVarP(&o.daemon, "daemon", "D", false, "run in the background")
+	f.StringVar(&o.pidFile, "pidfile", "", "write the process id into this `FILE`")
+	f.StringVar(&o.user, "user", "", "run as this `USER` once all is open")
+	f.StringVar(&o.group, "group", "", "run as this `GROUP` once all is open")
 	addNotYet(f)
 	if err := f.Parse(args); err != nil {
 		return o, plainError(err)
@@ -125,9 +135,9 @@ func usage(w io.Writer, o *options) error {
   sentinel -r FILE [-S RULES] [-l FOLDER]         judge a capture
   sentinel -c suricata.yaml --af-packet[=IF]      watch an interface
   sentinel -T -c suricata.yaml                    test configuration and rules
-
+%s
 Options:
-%s`, sentinel.Version, optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
+%s`, sentinel.Version, subcommandLines(), optional.ReplaceAllStringFunc(o.flags.FlagUsagesWrapped(110), func(s string) string {
 		m := optional.FindStringSubmatch(s)
 		return fmt.Sprintf("%-*s", len(s), "[="+m[1]+"]")
 	}))
@@ -204,9 +214,11 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 	case err != nil:
 		return nil, err
 	case o.pcap != "":
-		s, err := pcapfile.Open(o.pcap, pcapfile.Options{Filter: filter.frames(e.Warn), Continuous: o.continuous,
-			Recursive: o.recursive || e.Config().Get("pcap-file.recursive").IsTrue(), Report: func(err error) { e.Warn(err.Error()) },
-			Done: del.done})
+		p := pcapfile.Options{Filter: filter.frames(e.Warn), Report: func(err error) { e.Warn(err.Error()) }, Done: del.done}
+		if err := o.directory(e.Config().Root(), &p); err != nil {
+			return nil, err
+		}
+		s, err := pcapfile.Open(o.pcap, p)
 		if err != nil {
 			return nil, err
 		}
@@ -217,5 +229,5 @@ func (o *options) open(e *sentinel.Engine, del *deleter) ([]capture.Source, erro
 		}
 		return e.Open(sel)
 	}
-	return nil, errors.New("nothing to read from: use -r FILE or --af-packet[=INTERFACE]")
+	return nil, errors.New("nothing to read from: use -r FILE, --af-packet[=INTERFACE] or -q QUEUE")
 }

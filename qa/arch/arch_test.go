@@ -33,6 +33,7 @@ var rules = []rule{
 	{"cmd/...", []string{".", "capture/...", "rules/update/...", "eve", "etc"}},
 
 	{"capture", nil},
+	{"capture/pcaplive", []string{"capture", "capture/filter", "capture/afpacket"}},
 	{"capture/...", []string{"capture", "capture/filter"}},
 	{"decode", []string{"capture"}},
 
@@ -264,14 +265,11 @@ func TestNothingRegistersItself(t *testing.T) {
 	}
 }
 
-// mayBeUnsafe are files that use unsafe without the name that says so.
-var mayBeUnsafe = []string{"capture/afpacket/socket_linux.go"} // the argument of one socket option
-
 // unsafe is kept to files that say so in their name.
 func TestUnsafe(t *testing.T) {
 	for _, s := range tree(t) {
 		for _, im := range s.file.Imports {
-			fine := slices.Contains(cgoFolders, s.folder) || slices.Contains(mayBeUnsafe, s.name)
+			fine := slices.Contains(cgoFolders, s.folder)
 			if im.Path.Value == `"unsafe"` && !fine && !strings.Contains(s.name, "_unsafe") && !s.test {
 				t.Errorf("%s: unsafe belongs into a file *_unsafe.go", s.name)
 			}

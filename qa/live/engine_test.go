@@ -121,7 +121,7 @@ func web(t *testing.T, dir string, server, client *live.Host) func(path string) 
 		text := strings.ReplaceAll(`daemon off; master_process off; pid DIR/pid; error_log DIR/error.log;
 events {}
 http {
-	access_log off;
+	access_log off; keepalive_requests 100000000;
 	client_body_temp_path DIR/1; proxy_temp_path DIR/2; fastcgi_temp_path DIR/3; uwsgi_temp_path DIR/4; scgi_temp_path DIR/5;
 	server { listen 10.77.0.1:80; location / { return 200 "hello"; } }
 }

@@ -25,7 +25,7 @@ func (t *Table) Update(p *decode.Packet, f *Flow, d Dir) (s Seen) {
 		f.Last = p.Time
 	}
 	f.Pkts[d]++
-	f.Bytes[d] += uint64(len(p.Data))
+	f.Bytes[d] += uint64(p.Len())
 	seen := SeenTS.InDir(d)
 	if f.Flags&seen == 0 && !(p.Is(decode.HasICMPv4) && icmpError(p.ICMPType)) {
 		f.Flags |= seen
@@ -106,8 +106,8 @@ func (t *Table) rate(f *Flow, p *decode.Packet, d Dir) bool {
 	if now <= r.last-n || now < 0 {
 		return false // a step back of the clock
 	}
-	r.cell[now%n] += uint64(len(p.Data))
-	r.sum += uint64(len(p.Data))
+	r.cell[now%n] += uint64(p.Len())
+	r.sum += uint64(p.Len())
 	if r.sum <= t.cfg.RateBytes {
 		return false
 	}

@@ -102,7 +102,8 @@ type Parser struct {
 	responses uint64
 	messages  int     // events raised
 	side      app.Dir // whose state machine runs
-	mute      bool    // the connection is over: what is left over at its end is no event
+	closing   bool    // the connection is being closed: events go into late
+	late      []uint8 // events of the closing, which are told with the next data, if there is any
 	host      app.Host
 	changing  bool // this protocol came by a change that is not over: there is not another one
 	now       int64
@@ -145,7 +146,7 @@ func (p *Parser) Reset() {
 		p.txs[i] = nil
 	}
 	h := p.half
-	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], scan: p.scan, key: p.key}
+	*p = Parser{kit: p.kit, pool: p.pool, txs: p.txs[:0], late: p.late[:0], scan: p.scan, key: p.key}
 	for d := range p.half {
 		p.half[d] = half{state: stIdle, length: -1, left: -1, buf: h[d].buf[:0], header: h[d].header[:0]}
 		if cap(h[d].buf) > maxKept {
@@ -207,6 +208,10 @@ func (p *Parser) Parse(in *app.Input) app.Result {
 		} else {
 			r = p.response()
 		}
+		for _, e := range p.late {
+			p.event(e)
+		}
+		p.late = p.late[:0]
 	}
 	if in.EOF && !h.closed && r != turnover {
 		h.closed = true
@@ -233,16 +238,23 @@ func (p *Parser) end(d app.Dir) {
 			h.data, h.pos, h.gap, h.raw = nil, 0, 0, 0
 		}
 	}
-	p.mute = d == app.ToClient
+	p.closing = true
 	p.request()
 	if d == app.ToClient {
 		p.response()
 	}
+	p.closing = false
 }
 
 // event puts an event on the transaction that a direction is at.
 func (p *Parser) event(e uint8) {
-	if p.messages >= maxMessages || p.mute {
+	if p.messages >= maxMessages {
+		return
+	}
+	if p.closing {
+		if len(p.late) < maxMessages {
+			p.late = append(p.late, e)
+		}
 		return
 	}
 	t := p.find(p.half[p.side].index)
@@ -379,7 +391,7 @@ func (p *Parser) check(t *Tx) {
 		{txAuthUnknown, evRequestAuthUnrecognized},
 	} {
 		if t.flags&e.flag != 0 {
-			t.Events.Set(e.ev)
+			t.Raise(e.ev)
 		}
 	}
 }

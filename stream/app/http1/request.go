@@ -30,7 +30,9 @@ func (p *Parser) request() outcome {
 	}
 	for steps := 0; ; steps++ {
 		if h.gap > 0 && h.state != stBodyIdentity && h.state != stIgnore && h.state != stFinalize {
-			p.event(evInvalidGap)
+			if h.state != stIdle { // between two requests nobody would see it
+				p.event(evInvalidGap)
+			}
 			return ok
 		}
 		if steps > maxSteps(h) {
