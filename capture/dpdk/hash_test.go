@@ -112,6 +112,3 @@ func FuzzHash(f *testing.F) {
 		}
 	})
 }
-
-// twin is the hash in C, where it is built.
-var twin func([]byte, uint64) uint32

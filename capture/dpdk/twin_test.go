@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-func init() { twin = hashC }
+// twin is the hash in C.
+var twin = hashC
 
 func TestConstants(t *testing.T) {
 	want := []uint64{rssIPv4, rssFragIPv4, rssIPv4TCP, rssIPv4UDP, rssIPv4SCTP, rssIPv4Other, rssIPv6, rssFragIPv6, rssIPv6TCP, rssIPv6UDP, rssIPv6SCTP,
