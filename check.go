@@ -16,9 +16,10 @@ import (
 var doneKeys = []string{
 	"suricata-version", "include",
 	"vars", "default-log-dir", "sensor-name", "sensor-id", "runmode", "max-pending-packets", "packet-alert-max",
-	"exception-policy", "mpm-algo", "spm-algo", "pcre",
+	"exception-policy", "ips", "mpm-algo", "spm-algo", "pcre",
 	"default-rule-path", "rule-files", "classification-file", "reference-config-file", "threshold-file",
 	"engine.init-failure-fatal",
+	"unix-command", "run-as", "multi-detect", "host.memcap",
 
 	"stats.enabled", "stats.interval",
 	"logging.default-log-level", "logging.default-log-format", "logging.default-output-filter",

@@ -112,6 +112,7 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	}
 	var names []string
 	var all []capture.Source
+	var sides []side
 	strict := e.set.checksum == checksumsAuto && d.Checksums != nil
 	e.counters.live.reset()
 	for i := range list {
@@ -134,8 +135,14 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 		}
 		e.counters.opened(t.Name, opened)
 		all = append(all, opened...)
+		e.ctl.opened(t.Name, opened)
+		_, to, _ := t.CopyMode()
+		sides = append(sides, side{t.Name, to, opened})
 	}
+	e.wires, e.apart = join(sides)
+	e.rejects.prepare()
 	e.SetInterfaces(names)
+	e.ctl.capturing(d.Name)
 	if strict {
 		e.set.checksum = checksumsAll
 	}

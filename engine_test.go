@@ -149,9 +149,9 @@ func TestReloadsInARow(t *testing.T) {
 			if err := e.Reload(); err != nil {
 				t.Error(err)
 			}
-			e.users.Lock()
-			defer e.users.Unlock()
-			if n := len(e.using); n > 5 {
+			e.judges.mu.Lock()
+			defer e.judges.mu.Unlock()
+			if n := len(e.judges.using); n > 5 {
 				t.Errorf("%d rulesets for 4 workers", n)
 			}
 		}))
@@ -166,8 +166,8 @@ func TestReloadsInARow(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if len(e.using) != 0 {
-		t.Errorf("%d rulesets are in use after the end", len(e.using))
+	if len(e.judges.using) != 0 {
+		t.Errorf("%d rulesets are in use after the end", len(e.judges.using))
 	}
 }
 

@@ -7,6 +7,8 @@ require (
 	golang.org/x/net v0.50.0
 )
 
+require github.com/peterh/liner v1.2.2 // indirect
+
 require (
 	github.com/landlock-lsm/go-landlock v0.7.0 // indirect
 	kernel.org/pub/linux/libs/security/libcap/psx v1.2.78 // indirect

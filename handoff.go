@@ -1,9 +1,9 @@
 package sentinel
 
 import (
+	"bytes"
 	"context"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,10 +20,17 @@ import (
 //	                    ◀────── loans, oldest first ─────────┘
 //
 // What Read lent is a loan. Each worker counts a loan's pending shares down; the receiver releases loans in the order
-// they were lent, as soon as their last share is done. Rings are bounded: a receiver that finds one full waits for it.
+// they were lent, as soon as their last share is done. Rings are bounded: a passive receiver that finds one full waits for it. An
+// inline one must not hold the wire up for all because of one worker: what is too much for a worker, or comes while that is stuck,
+// gets the verdict of frames that nobody judges.
 type receiver struct {
 	e       *Engine
 	source  capture.Source
+	tap     *tap
+	inline  bool
+	out     chan []byte // frames that workers want to be sent
+	timer   *time.Timer
+	copies  []capture.Frame // of a loan that a worker may still be looking at
 	stack   *decode.Stack
 	frags   *defrag.Table
 	hasher  flow.Hasher
@@ -40,28 +47,58 @@ const (
 	loanFrames = 256 // frames a Read may lend
 	loanCount  = 16  // loans that may be out at a time
 	ringSlots  = 64  // shares that may wait for a worker
+	outFrames  = 256 // answers that may wait to be sent
+
+	// overflowWait is how long an inline receiver waits for a worker that has too much before it passes that over.
+	overflowWait = 10 * time.Millisecond
 )
 
-// loan is one batch of frames and how many workers are not done with it. But for pending and drop, workers only read it.
+// loan is one batch of frames and how many workers are not done with it. But for pending and fate, workers only read it.
 type loan struct {
+	tap     *tap
 	frames  [loanFrames]capture.Frame
 	now     [loanFrames]int64 // the source's time at each frame
 	n       int
 	first   uint64     // number of the first frame
 	frags   []fragment // by frame
 	pending atomic.Int32
-	drop    [loanFrames]atomic.Bool
+	fate    [loanFrames]atomic.Uint32
 	shares  []*share
+	revoked bool          // a worker may still have a share of it: it is not lent again
 	done    chan struct{} // one token when pending reaches zero
+}
+
+// What workers have found about a frame, as bits of loan.fate.
+const (
+	fateDrop     = 1 << iota
+	fateModified // in place
+)
+
+func (l *loan) judge(k uint16, v capture.Verdict) {
+	switch v {
+	case capture.Drop:
+		l.fate[k].Or(fateDrop)
+	case capture.Modified:
+		l.fate[k].Or(fateModified)
+	}
 }
 
 // share is what one worker gets of a loan: frames by index, with the packets of each that are the worker's.
 type share struct {
 	loan  *loan
+	state atomic.Uint32
 	n     int
 	index [loanFrames]uint16
 	mask  [loanFrames]uint32
 }
+
+// The states of a share. A worker begins and finishes it; a receiver may take it away from one that does not get to it, or is stuck.
+const (
+	shareQueued = iota
+	shareBusy
+	shareDone
+	shareRevoked
+)
 
 // fragment is what the receiver's defrag made of a fragment: events, and with the last one the datagram. Workers put it on their
 // stacks as the receiver did, so that the bits of a mask mean the same packets. The bytes are its own.
@@ -75,21 +112,30 @@ type fragment struct {
 
 // ring is a worker's queue of shares. A closed ring ends the worker.
 type ring struct {
+	worker *worker
 	shares chan *share
+	frames atomic.Int32 // that wait or are being judged
+	full   atomic.Bool  // there were too many, and there still are
 }
 
-func (e *Engine) newReceiver(s capture.Source, workers []*ring) *receiver {
-	r := &receiver{e: e, source: s, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag),
+func (e *Engine) newReceiver(t *tap, workers []*ring) *receiver {
+	r := &receiver{e: e, source: t.Source, tap: t, inline: e.ips && t.clock == nil, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag),
 		hasher: flow.NewHasher(e.seed), workers: workers, panics: map[string]int{}}
 	r.pub = publisher{c: e.counters, set: e.counters.reg.NewSet("RX")}
 	for range loanCount {
-		l := &loan{done: make(chan struct{}, 1)}
-		for range workers {
-			l.shares = append(l.shares, &share{loan: l})
-		}
-		r.free = append(r.free, l)
+		r.free = append(r.free, r.newLoan())
 	}
+	r.out = make(chan []byte, outFrames)
+	r.timer = time.NewTimer(time.Hour)
 	return r
+}
+
+func (r *receiver) newLoan() *loan {
+	l := &loan{tap: r.tap, done: make(chan struct{}, 1)}
+	for range r.workers {
+		l.shares = append(l.shares, &share{loan: l})
+	}
+	return l
 }
 
 // run reads until the end of the source, or until ctx is done. It returns nil at the end.
@@ -101,10 +147,14 @@ func (r *receiver) run(ctx context.Context) error {
 	d := drain{ctx: ctx, live: !finite}
 	for {
 		l := r.take()
-		n, more, err := d.read(r.source, l.frames[:])
+		from := r.source
+		if r.inline && len(r.lent) > 0 && r.tap.poll != nil && ctx.Err() == nil {
+			from = instant{r.tap.poll} // verdicts are awaited: to wait for frames would keep those back
+		}
+		n, more, err := d.read(from, l.frames[:])
 		if n > 0 {
-			if described, ok := r.source.(capture.Described); ok {
-				r.e.setFile(described.File())
+			if r.tap.described != nil {
+				r.e.setFile(r.tap.described.File())
 			}
 			l.n = n
 			l.first = r.number + 1
@@ -112,11 +162,35 @@ func (r *receiver) run(ctx context.Context) error {
 			r.lend(l)
 		} else {
 			r.free = append(r.free, l)
+			r.await()
 			r.collect(false)
 		}
+		r.send()
 		if !more {
 			return r.settle(err)
 		}
+	}
+}
+
+// instant is a source that is never waited for.
+type instant struct{ capture.Poller }
+
+func (i instant) Read(_ context.Context, batch []capture.Frame) (int, error) { return i.Poll(batch) }
+
+// awaitFor is how long an inline receiver waits for verdicts before it looks for frames again.
+const awaitFor = 100 * time.Microsecond
+
+// await waits for the verdicts of the oldest loan, where there are no frames to read meanwhile.
+func (r *receiver) await() {
+	if !r.inline || r.tap.poll == nil || len(r.lent) == 0 {
+		return
+	}
+	l := r.lent[0]
+	r.timer.Reset(awaitFor)
+	select {
+	case <-l.done:
+		l.done <- struct{}{} // for collect
+	case <-r.timer.C:
 	}
 }
 
@@ -135,27 +209,113 @@ func (r *receiver) take() *loan {
 func (r *receiver) collect(wait bool) {
 	for len(r.lent) > 0 {
 		l := r.lent[0]
-		if wait {
-			<-l.done
-		} else {
-			select {
-			case <-l.done:
-			default:
-				return
-			}
+		if !r.isDone(l, wait) {
+			return
 		}
 		wait = false
-		for i := range l.n {
-			if l.drop[i].Load() {
-				l.frames[i].Verdict = capture.Drop
-				l.drop[i].Store(false)
+		frames := l.frames[:l.n]
+		if l.revoked {
+			r.copies = append(r.copies[:0], frames...)
+			frames = r.copies
+		}
+		for i := range frames {
+			switch fate := l.fate[i].Load(); {
+			case fate == 0:
+			case fate&fateDrop != 0:
+				frames[i].Verdict = capture.Drop
+				l.fate[i].Store(0)
+			default:
+				frames[i].Verdict = capture.Modified
+				l.fate[i].Store(0)
 			}
 		}
-		if err := r.source.Release(l.frames[:l.n]); err != nil {
+		if err := r.source.Release(frames); err != nil {
 			r.e.log.Warn().Err(err).Msg("cannot release frames")
 		}
 		r.lent = append(r.lent[:0], r.lent[1:]...)
+		if l.revoked {
+			l = r.newLoan()
+		}
 		r.free = append(r.free, l)
+	}
+}
+
+// isDone reports whether all workers are done with a loan, or have lost it.
+func (r *receiver) isDone(l *loan, wait bool) bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+	}
+	if !r.inline {
+		if wait {
+			<-l.done
+		}
+		return wait
+	}
+	if r.revoke(l, false) {
+		<-l.done
+		return true
+	}
+	if !wait {
+		return false
+	}
+	r.timer.Reset(overflowWait)
+	select {
+	case <-l.done:
+		return true
+	case <-r.timer.C:
+	}
+	r.send()
+	if r.revoke(l, len(r.free) == 0) {
+		<-l.done
+		return true
+	}
+	return false
+}
+
+// revoke takes shares of a loan away from workers that are stuck and, with queued, those that no worker has begun. It reports whether
+// there are no others.
+func (r *receiver) revoke(l *loan, queued bool) bool {
+	for i, s := range l.shares {
+		if s.n == 0 {
+			continue
+		}
+		stuck := r.workers[i].worker.stalled.Load()
+		if (stuck || queued) && s.state.CompareAndSwap(shareQueued, shareRevoked) || stuck && s.state.CompareAndSwap(shareBusy, shareRevoked) {
+			l.revoked = true
+			r.fallBack(s, stuck)
+			if l.pending.Add(-1) == 0 {
+				l.done <- struct{}{}
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fallBack gives the frames of a share the verdict of those that nobody judges.
+func (r *receiver) fallBack(s *share, stuck bool) {
+	verdict, k := r.e.fallback()
+	n := &r.e.unjudged.overflow[k]
+	if stuck {
+		n = &r.e.unjudged.stalled[k]
+	}
+	for _, i := range s.index[:s.n] {
+		s.loan.judge(i, verdict)
+	}
+	n.Add(uint64(s.n))
+}
+
+// send sends what workers want to be sent.
+func (r *receiver) send() {
+	for {
+		select {
+		case b := <-r.out:
+			r.e.rejects.check(r.tap.back.Inject(b))
+		default:
+			return
+		}
 	}
 }
 
@@ -165,6 +325,7 @@ func (r *receiver) settle(err error) error {
 	for len(r.lent) > 0 {
 		r.collect(true)
 	}
+	r.send()
 	return err
 }
 
@@ -203,11 +364,59 @@ func (r *receiver) lend(l *loan) {
 		l.done <- struct{}{}
 		return
 	}
-	for w, s := range l.shares {
+	for i, s := range l.shares {
 		if s.n > 0 {
-			r.workers[w].shares <- s
+			s.state.Store(shareQueued)
+			r.hand(r.workers[i], s)
 		}
 	}
+}
+
+// hand puts a share into a worker's ring.
+func (r *receiver) hand(in *ring, s *share) {
+	in.frames.Add(int32(s.n))
+	if !r.inline {
+		in.shares <- s
+		return
+	}
+	if !in.worker.stalled.Load() && r.room(in, int32(s.n)) {
+		select {
+		case in.shares <- s:
+			return
+		default: // other receivers were faster
+		}
+	}
+	in.frames.Add(-int32(s.n))
+	r.fallBack(s, in.worker.stalled.Load())
+	s.state.Store(shareRevoked) // the worker has never seen it
+	if l := s.loan; l.pending.Add(-1) == 0 {
+		l.done <- struct{}{}
+	}
+}
+
+// room reports whether a worker can take n more frames, which are counted already: no more than max-pending-packets may wait for it. It
+// is waited for, but not again before it has got rid of half of what it has.
+func (r *receiver) room(in *ring, n int32) bool {
+	limit := int32(r.e.set.maxPending)
+	low := func() bool {
+		have := in.frames.Load() - n
+		return have <= 0 || have+n <= limit && len(in.shares) < ringSlots
+	}
+	if in.full.Load() && in.frames.Load()-n > limit/2 {
+		return false
+	}
+	if low() {
+		in.full.Store(false)
+		return true
+	}
+	for end := time.Now().Add(overflowWait); time.Now().Before(end); {
+		time.Sleep(100 * time.Microsecond)
+		if low() {
+			return true
+		}
+	}
+	in.full.Store(true)
+	return false
 }
 
 // splitFrom splits frames from i on and returns where to go on: the end, or behind a frame in which a bug was caught.
@@ -281,10 +490,12 @@ func (l *loan) fragments(st *decode.Stack, i uint16, n int) int {
 }
 
 // work takes shares until the ring is closed.
-func (w *worker) work(in *ring, wg *sync.WaitGroup) {
-	defer wg.Done()
+func (w *worker) work(in *ring) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if w.e.ips && w.live {
+		defer w.mourn()
+	}
 	setPanicOnFault()
 	w.e.pin(w, nil)
 	idle := newTicker()
@@ -294,45 +505,100 @@ func (w *worker) work(in *ring, wg *sync.WaitGroup) {
 		case s, ok := <-in.shares:
 			if !ok {
 				w.close()
+				w.done = true
 				return
 			}
-			w.share(s)
+			w.share(in, s)
 		case <-idle.C:
 			now := w.now
 			if w.live {
 				now = time.Now().UnixNano()
 			}
+			w.pulse.begin()
 			w.idle(now)
+			w.awake()
 		}
 	}
 }
 
+// mourn survives the death of an inline worker's goroutine: from now on its frames are nobody's.
+func (w *worker) mourn() {
+	if w.done {
+		return
+	}
+	r := recover()
+	w.gone = true
+	w.stalled.Store(true)
+	w.e.died(w.id, r)
+}
+
+// awake says that the worker has got through a piece of work, whatever was thought of it meanwhile.
+func (w *worker) awake() {
+	w.pulse.end()
+	if w.stalled.Load() {
+		w.stalled.Store(false)
+	}
+}
+
 // share runs the packets of a share that are this worker's.
-func (w *worker) share(s *share) {
+func (w *worker) share(in *ring, s *share) {
+	n := int32(s.n) // a share that is revoked is not changed any more
+	if !s.state.CompareAndSwap(shareQueued, shareBusy) {
+		in.frames.Add(-n)
+		return
+	}
 	w.pulse.begin()
 	w.adopt()
+	l := s.loan
+	w.from = l.tap
 	for i := 0; i < s.n; {
 		i = w.runShare(s, i)
 	}
-	w.tidy()
-	w.pulse.end()
-	l := s.loan
-	if l.pending.Add(-1) == 0 {
+	w.handReplies()
+	in.frames.Add(-n)
+	// Given back before the rest is done: the frames do not wait for that.
+	if s.state.CompareAndSwap(shareBusy, shareDone) && l.pending.Add(-1) == 0 {
 		l.done <- struct{}{}
 	}
+	w.tidy()
+	w.awake()
+}
+
+// handReplies gives the answers of a share to who may use the sources.
+func (w *worker) handReplies() {
+	for i := range w.replies[:w.nreplies] {
+		r := &w.replies[i]
+		to := r.from.receiver
+		if r.onward {
+			to = r.from.onward
+		}
+		if w.e.rejects.own(r) && to != nil {
+			select {
+			case to.out <- bytes.Clone(r.frame):
+				w.pub.answers++
+			default:
+				w.pub.unanswered++
+			}
+			r.from = nil
+		}
+	}
+	w.sendReplies()
 }
 
 func (w *worker) runShare(s *share, i int) (next int) {
 	defer func() {
 		if r := recover(); r != nil {
 			if w.caught(r, true) {
-				s.loan.drop[s.index[i]].Store(true)
+				s.loan.judge(s.index[i], capture.Drop)
 			}
 			next = i + 1
 		}
 	}()
 	l := s.loan
 	for ; i < s.n; i++ {
+		if s.state.Load() != shareBusy {
+			return s.n // taken away
+		}
 		k := s.index[i]
 		// A copy: workers that share the frame each set a verdict of their own.
 		f := l.frames[k]
@@ -350,9 +616,7 @@ func (w *worker) runShare(s *share, i int) (next int) {
 			w.span.last = f.Time
 		}
 		w.packets(&f, n, s.mask[i], l.first+uint64(k))
-		if f.Verdict == capture.Drop {
-			l.drop[k].Store(true)
-		}
+		l.judge(k, f.Verdict)
 	}
 	return i
 }

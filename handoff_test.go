@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,10 +103,13 @@ func TestStalledWorker(t *testing.T) {
 			e := w.engine(Options{RunMode: m.mode, Workers: m.workers, Rules: `alert udp any any -> any any (msg:"x"; content:"x"; sid:1;)`,
 				stall: 20 * time.Millisecond})
 			var stalled atomic.Bool // what the watchdog of a service manager goes by
-			time.AfterFunc(200*time.Millisecond, func() {
+			go func() {
+				for end := time.Now().Add(10 * time.Second); !w.logged("does not get on") && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+				}
+				time.Sleep(100 * time.Millisecond) // time to tell it twice
 				stalled.Store(e.Stalled())
 				close(gate)
-			})
+			}()
 			w.play(e, sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "x"), at(0)), sim.Packet(datagramFrame(t, "10.0.0.1", 1, "10.0.0.2", 2, "y"), at(1)))
 			if !stalled.Load() || e.Stalled() {
 				t.Errorf("stalled: %v, and at the end %v", stalled.Load(), e.Stalled())

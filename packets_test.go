@@ -158,6 +158,13 @@ func (w *watch) Write(b []byte) (int, error) {
 	return w.log.Write(b)
 }
 
+// logged reports whether the errors of the log have a text.
+func (w *watch) logged(text string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Contains(w.log.String(), text)
+}
+
 // of returns the events of a type.
 func (w *watch) of(typ string) []event {
 	w.mu.Lock()

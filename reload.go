@@ -30,24 +30,28 @@ type Loaded struct {
 	Skipped int            // rules whose requirements are not met here
 	ByWord  map[string]int // refused rules by the keyword that is to blame; "" = the rule's form
 	Errors  []string       // one text a refused rule
+	Refused []*rules.Error // the same
 	Took    time.Duration
 	When    time.Time
 }
 
 // engines writes what stats events say of the loaded rules.
 func (e *Engine) engines(b *jsonw.Builder) {
-	l := e.loaded.Load()
-	if l == nil {
+	all := e.allLoaded()
+	if all == nil {
 		return
 	}
 	b.OpenArray("engines")
-	b.StartObject()
-	b.Uint("id", 0)
-	b.String("last_reload", l.When.Format("2006-01-02T15:04:05.000000-0700"))
-	b.Uint("rules_loaded", uint64(l.Rules))
-	b.Uint("rules_failed", uint64(l.Failed))
-	b.Uint("rules_skipped", uint64(l.Skipped))
-	b.Close()
+	for _, x := range all {
+		l := x.loaded
+		b.StartObject()
+		b.Uint("id", uint64(x.id))
+		b.String("last_reload", reloadStamp(l.When))
+		b.Uint("rules_loaded", uint64(l.Rules))
+		b.Uint("rules_failed", uint64(l.Failed))
+		b.Uint("rules_skipped", uint64(l.Skipped))
+		b.Close()
+	}
 	b.Close()
 }
 
@@ -127,13 +131,28 @@ func (e *Engine) Reload() error {
 	if !e.detects {
 		return errors.New("detection is switched off: there are no rules to reload")
 	}
-	return e.load()
+	if err := e.load(); err != nil {
+		return err
+	}
+	return e.reloadTenants()
 }
 
 // load reads and compiles the rules, and makes them the running ones.
 func (e *Engine) load() error {
 	e.reloads.Lock()
 	defer e.reloads.Unlock()
+	e.datasets.Forget()
+	rs, l, err := e.compile(nil)
+	if err != nil {
+		return err
+	}
+	e.loaded.Store(l)
+	e.judges.install(func(j *judgement) { j.base = rs })
+	return nil
+}
+
+// compile reads and compiles the rules of a tenant; nil = those of no tenant.
+func (e *Engine) compile(t *tenant) (*detect.Ruleset, *Loaded, error) {
 	start := time.Now()
 	l := &Loaded{ByWord: map[string]int{}}
 	var list []rules.Rule
@@ -143,20 +162,16 @@ func (e *Engine) load() error {
 		l.Failed++
 		l.ByWord[re.Keyword]++
 		l.Errors = append(l.Errors, err.Error())
+		l.Refused = append(l.Refused, re)
 		e.reportRefused(re)
 	}
-	files := e.opt.RuleFiles
-	if files == nil {
-		var errs []error
-		files, errs = ruleFiles(e.tree.Root())
-		for _, err := range errs {
-			e.log.Warn().Msg(err.Error())
-			if e.opt.Strict {
-				fatal = append(fatal, err)
-			}
+	files, errs := e.filesOf(t)
+	for _, err := range errs {
+		e.log.Warn().Msg(err.Error())
+		if e.opt.Strict {
+			fatal = append(fatal, err)
 		}
 	}
-	files = append(files[:len(files):len(files)], e.opt.MoreRuleFiles...)
 	for _, f := range files {
 		rs, errs := rules.ParseFile(f)
 		l.Files++
@@ -170,14 +185,14 @@ func (e *Engine) load() error {
 			bad(err)
 		}
 	}
-	if e.opt.Rules != "" {
+	if e.opt.Rules != "" && t == nil && (e.tenants == nil || e.tenants.base) {
 		rs, errs := rules.Parse(strings.NewReader(e.opt.Rules), "rules")
 		list = append(list, rs...)
 		for _, err := range errs {
 			bad(err)
 		}
 	}
-	cfg, errs := e.detectConfig()
+	cfg, errs := e.detectConfig(t)
 	for _, err := range errs {
 		e.log.Warn().Msg(err.Error())
 	}
@@ -195,15 +210,13 @@ func (e *Engine) load() error {
 		e.log.Error().Str("module", "reputation").Msg(err.Error())
 	}
 	cfg.Datasets = e.datasets
-	e.datasets.Forget()
-	e.gen++
-	cfg.Generation = e.gen
+	cfg.Generation = e.gen.Add(1)
 	rs, refused := detect.Compile(cfg.Config, list)
 	for _, err := range refused {
 		bad(err)
 	}
 	if rs == nil {
-		return errors.Join(append(fatal, errors.New("no ruleset could be made"))...)
+		return nil, nil, errors.Join(append(fatal, errors.New("no ruleset could be made"))...)
 	}
 	l.Rules = rs.Total - rs.FailedRules - rs.Skipped
 	l.Skipped = rs.Skipped
@@ -219,52 +232,28 @@ func (e *Engine) load() error {
 	l.Took, l.When = time.Since(start), time.Now()
 	if e.opt.Strict && (l.Failed > 0 || len(fatal) > 0) {
 		e.reportRules(l)
-		return errors.Join(append(fatal, &RulesError{l.Errors})...)
-	}
-	if len(fatal) > 0 && e.opt.RuleFiles != nil && l.Rules == 0 {
-		return errors.Join(fatal...)
-	}
-	e.loaded.Store(l)
-	e.install(rs)
-	return nil
-}
-
-// install makes a ruleset the running one.
-func (e *Engine) install(rs *detect.Ruleset) {
-	e.users.Lock()
-	defer e.users.Unlock()
-	old := e.ruleset.Swap(rs)
-	if old != nil && e.using[old] == 0 {
-		old.Close()
-	}
-}
-
-// take lets a worker use the running ruleset until release. A ruleset that is not the running one and that nobody uses any more
-// gives its memory back.
-func (e *Engine) take() *detect.Ruleset {
-	e.users.Lock()
-	defer e.users.Unlock()
-	rs := e.ruleset.Load()
-	if rs != nil {
-		e.using[rs]++
-	}
-	return rs
-}
-
-// release ends a worker's use of a ruleset.
-func (e *Engine) release(rs *detect.Ruleset) {
-	if rs == nil {
-		return
-	}
-	e.users.Lock()
-	defer e.users.Unlock()
-	if e.using[rs]--; e.using[rs] > 0 {
-		return
-	}
-	delete(e.using, rs)
-	if e.ruleset.Load() != rs {
 		rs.Close()
+		return nil, nil, errors.Join(append(fatal, &RulesError{l.Errors})...)
 	}
+	if len(fatal) > 0 && (e.opt.RuleFiles != nil || t != nil) && l.Rules == 0 {
+		rs.Close()
+		return nil, nil, errors.Join(fatal...)
+	}
+	return rs, l, nil
+}
+
+// filesOf lists the rule files of a tenant; nil = those of no tenant.
+func (e *Engine) filesOf(t *tenant) (files []string, errs []error) {
+	switch {
+	case t != nil:
+		return t.ruleFiles()
+	case e.tenants != nil && !e.tenants.base:
+		return nil, nil
+	}
+	if files = e.opt.RuleFiles; files == nil {
+		files, errs = ruleFiles(e.tree.Root())
+	}
+	return append(files[:len(files):len(files)], e.opt.MoreRuleFiles...), errs
 }
 
 // matcher chooses the pattern matcher: mpm-algo hs or auto means Hyperscan where it is built in.
@@ -291,8 +280,8 @@ type brokenFile struct {
 	errs               []error
 }
 
-// detectConfig reads what detection takes from the configuration.
-func (e *Engine) detectConfig() (ruleConfig, []error) {
+// detectConfig reads what detection takes from the configuration, and from that of a tenant.
+func (e *Engine) detectConfig(t *tenant) (ruleConfig, []error) {
 	root := e.tree.Root()
 	r := &reader{root: root}
 	c := detect.Config{
@@ -305,7 +294,7 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		GuessAppTx:         r.bool("detect.guess-applayer-tx", false),
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
-		FileStore:          e.out.Stores(),
+		FileStore:          e.out.Stores() || e.opt.Queue && e.features()["output::file-store"],
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
@@ -318,8 +307,12 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 		c.RecursionLimit = -1
 	}
 	var errs []error
+	if t != nil {
+		c.Tenant, c.RulePath = t.id, t.rulePath()
+		c.Vars = t.vars(c.Vars)
+	}
 	read := func(key string, fallback []byte) (io.Reader, string) {
-		path := root.Get(key).Str("")
+		path := t.get(root, key).Str("")
 		if path != "" {
 			b, err := os.ReadFile(path)
 			if err == nil {
@@ -345,7 +338,7 @@ func (e *Engine) detectConfig() (ruleConfig, []error) {
 	c.References, more = detect.ParseReferences(in, name)
 	check("reference", name, more)
 	in, name = read("threshold-file", etc.Threshold)
-	c.Thresholds, more = detect.ParseThresholds(in, name, e.set.vars)
+	c.Thresholds, more = detect.ParseThresholds(in, name, c.Vars)
 	check("threshold", name, more)
 	return ruleConfig{c, broken}, append(errs, r.errs...)
 }

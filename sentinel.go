@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,7 +73,13 @@ type Options struct {
 
 	IPS      bool // verdicts are carried out (or would be: --simulate-ips)
 	Simulate stream.Simulate
-	NoRandom bool // no random choice anywhere, for repeatable runs
+	// RejectDevice is the interface that answers to rejected packets go out of; empty = back on a wire where they came from, and
+	// else as the host routes them.
+	RejectDevice string
+	NoRandom     bool // no random choice anywhere, for repeatable runs
+
+	// Queue makes an engine that reads no sources itself: ServeFiles runs capture files, each with a folder for its output.
+	Queue bool
 
 	Workers int    // for RunMode autofp and workers; 0 = one a core
 	RunMode string // "single", "autofp", "workers"; empty = chosen by source
@@ -101,7 +108,7 @@ type Engine struct {
 	ips       bool
 	detects   bool
 	seed      uint64
-	ruleset   atomic.Pointer[detect.Ruleset]
+	judges    *judges
 	shared    *detect.Shared
 	names     *detect.Names
 	datasets  *dataset.Sets
@@ -111,10 +118,14 @@ type Engine struct {
 	counters  *counters
 	loaded    atomic.Pointer[Loaded]
 	reloads   sync.Mutex
-	users     sync.Mutex
-	using     map[*detect.Ruleset]int // workers by ruleset, under users
-	gen       uint32
+	reloading atomic.Bool // by the control socket or a signal
+	gen       atomic.Uint32
 	started   time.Time
+	parent    *Engine // whose rules this one judges by; nil = its own
+	ctl       controlState
+	files     fileQueue
+	tenant    uint32   // of all packets; 0 = by the packet
+	tenants   *tenants // nil without multi-tenancy
 
 	mu        sync.Mutex
 	workers   []*worker
@@ -126,6 +137,11 @@ type Engine struct {
 	running   atomic.Bool
 	stalled   atomic.Int32 // workers that do not get on
 	closed    bool
+	wires     map[capture.Source]wire // of the sources that Open has opened
+	apart     string                  // why the two sides of a wire cannot be one worker's; "" = they can
+	unjudged  unjudged
+	lost      int // workers that were given up
+	rejects   *rejecter
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
 	statsStop chan struct{}
@@ -136,7 +152,7 @@ type Engine struct {
 // an error. The error joins all that was found.
 func New(o Options) (*Engine, error) {
 	e := &Engine{opt: o, log: o.Log, ips: o.IPS, detects: !o.NoDetection, started: time.Now(), expect: stream.NewExpectations(),
-		using: map[*detect.Ruleset]int{}}
+		judges: newJudges()}
 	e.seed = rand.Uint64() | 1
 	if o.NoRandom {
 		e.seed = 1
@@ -145,26 +161,43 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e.counters = newCounters(e.reg, e.set, e.ips)
-	var err error
-	if e.out, err = eve.Open(eve.Options{
-		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: o.NoLogs, Version: BehavesLike, IPS: e.ips,
-		Policies: e.set.policies(), Iface: e.iface, File: e.captureFile, OnEvent: o.OnEvent, Log: e.log, Detection: e.detects,
-	}); err != nil {
+	if e.ips {
+		e.unjudged.register(e.counters.reg)
+	}
+	if err := e.openOutput(); err != nil {
 		return nil, err
 	}
 	if e.detects {
-		e.out.SetEngines(e.engines)
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		e.shared.SetHostMemcap((&reader{root: e.tree.Root()}).size("host.memcap", 32<<20))
 		for _, err := range e.openDatasets() {
 			e.log.Error().Str("module", "datasets").Msg(err.Error())
 		}
-		if err := e.load(); err != nil {
+		if err := e.loadAll(); err != nil {
+			return nil, errors.Join(err, e.out.Close())
+		}
+	}
+	e.rejects = &rejecter{device: o.RejectDevice, inline: e.ips, warn: func(s string) { e.log.Warn().Str("module", "reject").Msg(s) }}
+	if o.RejectDevice != "" && !o.Test {
+		if err := e.rejects.openDevice(); err != nil {
 			return nil, errors.Join(err, e.out.Close())
 		}
 	}
 	e.startStats()
 	return e, nil
+}
+
+// openOutput opens the outputs of the configuration.
+func (e *Engine) openOutput() (err error) {
+	e.out, err = eve.Open(eve.Options{
+		Root: e.tree.Root(), Registry: e.reg, Dir: e.LogDir(), NoFiles: e.opt.NoLogs || e.opt.Queue, Version: BehavesLike, IPS: e.ips,
+		Policies: e.set.policies(), Iface: e.iface, File: e.captureFile, OnEvent: e.opt.OnEvent, Log: e.log, Detection: e.detects,
+	})
+	if err == nil && e.detects {
+		e.out.SetEngines(e.engines)
+	}
+	return err
 }
 
 // configure reads the configuration.
@@ -286,10 +319,7 @@ func (e *Engine) sharedState(name string, make func() any) any {
 
 // wants says what rules or outputs need that protocols compute only on demand.
 func (e *Engine) wants(what string) bool {
-	if rs := e.ruleset.Load(); rs != nil && rs.Wants(what) {
-		return true
-	}
-	return e.out.Wants(what)
+	return e.judges.wants(what) || e.out.Wants(what)
 }
 
 // Inject takes one packet all the way: it is judged, and events go out, before Inject returns. The bytes are not kept. It
@@ -351,13 +381,25 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	}
 	e.retire()
 	e.placeProcess(max(n, len(sources)))
+	e.ctl.running(mode, finite)
 	var err error
-	switch {
-	case mode == "workers" && !finite || len(sources) > 1 && mode != "autofp":
-		err = e.runWorkers(ctx, sources)
-	case mode == "single" || n == 1:
-		err = e.runWorkers(ctx, sources[:1])
-	default:
+	var bundles [][]*tap
+	if mode == "workers" && !finite || len(sources) > 1 && mode != "autofp" {
+		if mode == "single" {
+			bundles = e.bundles(sources, 1)
+		} else {
+			bundles = e.bundles(sources, e.opt.Workers)
+		}
+		if why := e.whyApart(bundles, len(sources)); why != "" {
+			e.log.Warn().Msg(why + ": frames are handed over to their flows' workers, which costs some latency")
+			bundles = nil
+		}
+	} else if mode == "single" || n == 1 {
+		bundles = e.bundles(sources[:1], 1)
+	}
+	if bundles != nil {
+		err = e.runWorkers(ctx, bundles)
+	} else {
 		err = e.runHandoff(ctx, sources, n, finite)
 	}
 	if werr := e.out.Err(); werr != nil && err == nil {
@@ -366,10 +408,21 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	return err
 }
 
-// runWorkers gives each source a worker that reads it itself.
-func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error {
-	workers := make([]*worker, len(sources))
-	for i := range sources {
+// whyApart says why workers cannot read the sources themselves; "" = they can.
+func (e *Engine) whyApart(bundles [][]*tap, sources int) string {
+	switch {
+	case e.apart != "":
+		return e.apart
+	case bundles == nil:
+		return "the two sides of a wire cannot be waited for together"
+	}
+	return ""
+}
+
+// runWorkers gives each bundle of sources a worker that reads it itself.
+func (e *Engine) runWorkers(ctx context.Context, bundles [][]*tap) error {
+	workers := make([]*worker, len(bundles))
+	for i := range bundles {
 		w, err := e.newWorker(i)
 		if err != nil {
 			return err
@@ -377,51 +430,71 @@ func (e *Engine) runWorkers(ctx context.Context, sources []capture.Source) error
 		workers[i] = w
 	}
 	e.attach(workers, nil)
-	errs := make([]error, len(sources))
-	var wg sync.WaitGroup
+	errs := make([]error, len(bundles))
+	ended := make([]chan struct{}, len(bundles))
 	for i, w := range workers {
-		wg.Add(1)
+		ended[i] = make(chan struct{})
+		for _, t := range bundles[i] {
+			w.pub.sources = append(w.pub.sources, t.Source)
+		}
 		go func() {
-			defer wg.Done()
-			errs[i] = w.read(ctx, sources[i])
+			defer close(ended[i])
+			if len(bundles[i]) == 1 {
+				errs[i] = w.read(ctx, bundles[i][0])
+			} else {
+				errs[i] = w.poll(ctx, bundles[i])
+			}
 		}()
 	}
-	e.watched(workers, wg.Wait)
+	e.watched(workers, func() {
+		for i, w := range workers {
+			select {
+			case <-ended[i]:
+			case <-w.lost:
+				e.lose(w)
+			}
+		}
+	})
 	return errors.Join(errs...)
 }
 
+// lose gives up a worker that does not come back: nothing of it may be freed.
+func (e *Engine) lose(w *worker) {
+	e.log.Error().Int("worker", w.id).Msg("the worker is given up: what it knew of its flows is lost")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost++
+	e.workers = slices.DeleteFunc(e.workers, func(x *worker) bool { return x == w })
+}
+
 // read is a worker's loop over a source of its own.
-func (w *worker) read(ctx context.Context, s capture.Source) error {
+func (w *worker) read(ctx context.Context, t *tap) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	setPanicOnFault()
-	w.pub.source = s
-	w.e.pin(w, s)
-	described, _ := s.(capture.Described)
-	clock, _ := s.(capture.Clock)
-	frames := make([]capture.Frame, loanFrames)
-	number := uint64(1)
-	d := drain{ctx: ctx, live: clock == nil}
+	w.e.pin(w, t.Source)
+	d := drain{ctx: ctx, live: t.clock == nil}
+	defer w.attend(ctx, []*tap{t})()
+	frames := w.lent
+	if w.custody != nil {
+		frames = frames[:inlineFrames]
+	}
 	for {
-		n, more, err := d.read(s, frames)
+		n, more, err := d.read(t.Source, frames)
 		if n > 0 {
-			if described != nil {
-				w.e.setFile(described.File())
-			}
-			w.batch(frames[:n], number)
-			number += uint64(n)
-			if rerr := s.Release(frames[:n]); rerr != nil && err == nil {
+			if rerr := w.take(t, n); rerr != nil && err == nil {
 				more, err = false, rerr
 			}
 		} else if more {
 			now := time.Now().UnixNano()
-			if clock != nil {
-				now = clock.Now()
+			if t.clock != nil {
+				now = t.clock.Now()
 			}
-			w.idle(now)
+			w.rest(now)
 		}
 		if !more {
 			w.close()
+			w.done = true
 			return err
 		}
 	}
@@ -438,17 +511,28 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 		}
 		w.pub.handedOff, w.live = true, !finite
 		workers[i] = w
-		rings[i] = &ring{shares: make(chan *share, ringSlots)}
+		rings[i] = &ring{worker: w, shares: make(chan *share, ringSlots)}
 	}
+	taps := e.taps(sources)
 	var receivers []*receiver
-	for _, s := range sources {
-		receivers = append(receivers, e.newReceiver(s, rings))
+	of := map[capture.Source]*receiver{}
+	for _, t := range taps {
+		t.receiver = e.newReceiver(t, rings)
+		receivers = append(receivers, t.receiver)
+		of[t.Source] = t.receiver
+	}
+	for _, t := range taps {
+		t.onward = of[e.wires[t.Source].peer]
 	}
 	e.attach(workers, receivers)
-	var work, read sync.WaitGroup
+	var read sync.WaitGroup
+	ended := make([]chan struct{}, n)
 	for i, w := range workers {
-		work.Add(1)
-		go w.work(rings[i], &work)
+		ended[i] = make(chan struct{})
+		go func() {
+			defer close(ended[i])
+			w.work(rings[i])
+		}()
 	}
 	errs := make([]error, len(receivers))
 	for i, r := range receivers {
@@ -463,9 +547,33 @@ func (e *Engine) runHandoff(ctx context.Context, sources []capture.Source, n int
 		for _, r := range rings {
 			close(r.shares)
 		}
-		work.Wait()
+		for i, w := range workers {
+			if !w.outlast(ended[i]) {
+				e.lose(w)
+			}
+		}
 	})
 	return errors.Join(errs...)
+}
+
+// outlast waits until a worker has ended. It is false for one that has died, or that is stuck and does not come back soon.
+func (w *worker) outlast(ended <-chan struct{}) bool {
+	var since time.Time
+	for {
+		select {
+		case <-ended:
+			return !w.gone
+		case <-time.After(idlePeriod):
+		}
+		switch {
+		case !w.stalled.Load():
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > giveUp:
+			return false
+		}
+	}
 }
 
 // attach makes workers and receivers known to counters.
@@ -527,8 +635,11 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	e.stopStats()
+	if e.parent == nil {
+		e.rejects.close()
+	}
 	err := e.out.Close()
-	if e.datasets != nil {
+	if e.datasets != nil && e.parent == nil {
 		err = errors.Join(err, e.datasets.Save())
 	}
 	e.mu.Lock()
@@ -536,8 +647,8 @@ func (e *Engine) Close() error {
 	for _, w := range e.workers {
 		w.free()
 	}
-	if rs := e.ruleset.Load(); rs != nil {
-		rs.Close()
+	if e.parent == nil && e.lost == 0 {
+		e.judges.close()
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package sentinel
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -41,7 +42,10 @@ type settings struct {
 	perAppErrors  bool           // stats.exception-policy.per-app-proto-errors
 	actionOrder   []rules.Action // nil = the usual one
 
+	caps       memcaps
 	maxPending int
+	failOpen   bool          // ips.fail-open: frames that no worker judges are forwarded
+	stall      time.Duration // ips.stall-timeout
 	runmode    string
 	logDir     string
 }
@@ -135,12 +139,26 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.readTCP(r, ips)
 	s.readDefrag(r)
 	s.readVars(r)
+	s.caps.flow.Store(s.flow.WithDefaults().Memcap)
+	s.caps.defrag.Store(int64(cmp.Or(s.defrag.Memcap, 32<<20)))
 	s.actionOrder = r.actionOrder()
 	s.perAppErrors = r.bool("stats.exception-policy.per-app-proto-errors", false)
 	s.maxPending = int(r.int("max-pending-packets", 1024, 1, 65535))
+	s.readInline(r)
 	s.runmode = root.Get("runmode").Str("")
 	s.logDir = root.Get("default-log-dir").Str("")
 	return s, r.errs
+}
+
+// readInline reads what becomes of frames that no worker judges.
+func (s *settings) readInline(r *reader) {
+	open := false
+	switch s.master {
+	case stream.Ignore, stream.PassThisPacket, stream.PassWholeFlow, stream.Bypass:
+		open = true
+	}
+	s.failOpen = r.bool("ips.fail-open", open)
+	s.stall = time.Duration(r.int("ips.stall-timeout", 1000, 10, 3600_000)) * time.Millisecond
 }
 
 func (s *settings) readDecode(r *reader) {
@@ -388,26 +406,32 @@ func (s *settings) readDefrag(r *reader) {
 }
 
 func (s *settings) readVars(r *reader) {
-	s.vars = rules.Vars{Address: map[string]string{}, Port: map[string]string{}}
-	read := func(path string, into map[string]string) {
-		for _, v := range r.root.Get(path).Children() {
-			text := v.Str("")
-			if v.IsList() {
-				text = "[" + strings.Join(v.Strings(), ",") + "]"
-			}
-			into[v.Name()] = text
+	s.vars = rules.Vars{Address: groupVars(r.root.Get("vars.address-groups")), Port: groupVars(r.root.Get("vars.port-groups"))}
+}
+
+// groupVars reads the variables of one kind.
+func groupVars(n *conf.Node) map[string]string {
+	m := map[string]string{}
+	for _, v := range n.Children() {
+		text := v.Str("")
+		if v.IsList() {
+			text = "[" + strings.Join(v.Strings(), ",") + "]"
 		}
+		m[v.Name()] = text
 	}
-	read("vars.address-groups", s.vars.Address)
-	read("vars.port-groups", s.vars.Port)
+	return m
 }
 
 // ruleFiles lists the files of rule-files below default-rule-path, with wildcards resolved.
 func ruleFiles(root *conf.Node) ([]string, []error) {
-	dir := root.Get("default-rule-path").Str("")
+	return ruleFilesOf(root.Get("rule-files"), root.Get("default-rule-path").Str(""))
+}
+
+// ruleFilesOf lists the files of a list of them below a folder, with wildcards resolved.
+func ruleFilesOf(list *conf.Node, dir string) ([]string, []error) {
 	var files []string
 	var errs []error
-	for _, name := range root.Get("rule-files").Strings() {
+	for _, name := range list.Strings() {
 		path := name
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)

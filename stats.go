@@ -39,6 +39,7 @@ type counters struct {
 	rejected  counter.ID
 	replaced  counter.ID
 	dropped   [stream.DropReasonCount]counter.ID
+	answers   [2]counter.ID
 	bypassed  [2]counter.ID // packets, bytes
 	live      liveCounts
 }
@@ -158,6 +159,7 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 			c.dropped[r] = sum("ips.drop_reason." + strings.ReplaceAll(r.String(), " ", "_"))
 		}
 	}
+	c.answers = [2]counter.ID{sum("sentinel.rejects.sent"), sum("sentinel.rejects.not_sent")}
 	c.gaps, c.panics = sum("sentinel.app_layer_gap"), sum("sentinel.caught_panics")
 	return c
 }
@@ -196,15 +198,18 @@ func exceptionName(t stream.Target) string {
 type publisher struct {
 	c         *counters
 	set       *counter.Set
-	source    capture.Source // the worker's own; nil when frames are handed to it
-	handedOff bool           // the receiver decodes, and counts that
+	sources   []capture.Source // the worker's own; none when frames are handed to it
+	handedOff bool             // the receiver decodes, and counts that
 	batches   int
 	accepted  uint64
 	blocked   uint64
 	rejected  uint64
 	replaced  uint64
-	panics    uint64 // of a receiver
-	dropped   [stream.DropReasonCount]uint64
+	// Answers to rejected packets that were sent, and those that were not.
+	answers, unanswered uint64
+
+	panics  uint64 // of a receiver
+	dropped [stream.DropReasonCount]uint64
 }
 
 // judged counts what became of a frame.
@@ -285,10 +290,12 @@ func (p *publisher) publish(w *worker, now bool) {
 		}
 	}
 	if w.detect != nil {
-		for i, n := range w.detect.Counters {
-			s.Put(c.detect[i], n)
+		for i := range detect.CountCounters {
+			s.Put(c.detect[i], w.bench.counted(i))
 		}
 	}
+	s.Put(c.answers[0], p.answers)
+	s.Put(c.answers[1], p.unanswered)
 	if w.e.ips {
 		s.Put(c.accepted, p.accepted)
 		s.Put(c.blocked, p.blocked)
@@ -298,8 +305,17 @@ func (p *publisher) publish(w *worker, now bool) {
 			s.Put(c.dropped[r], p.dropped[r])
 		}
 	}
-	if p.source != nil {
-		p.captured(p.note(p.source, w.stream.Count[stream.CountBadChecksum]))
+	if len(p.sources) > 0 {
+		var st capture.Stats
+		invalid := w.stream.Count[stream.CountBadChecksum]
+		for _, s := range p.sources {
+			one := p.note(s, invalid)
+			st.Received += one.Received
+			st.Dropped += one.Dropped
+			st.Errors += one.Errors
+			invalid = 0 // the flows of a wire are of both sides: told once
+		}
+		p.captured(st)
 	}
 }
 

@@ -13,7 +13,7 @@ type pulse struct{ n atomic.Uint64 }
 func (p *pulse) begin() { p.n.Add(1) }
 func (p *pulse) end()   { p.n.Add(1) }
 
-// stallLimit is how long a worker may take for one batch before that is told: no batch of 256 frames takes a second.
+// stallLimit is how long a passive worker may take for one batch before that is told: no batch of 256 frames takes a second.
 const stallLimit = 10 * time.Second
 
 // watch looks after the workers of a run until stop is closed. A loop without an end cannot be broken from outside; that it is there,
@@ -49,10 +49,21 @@ func (e *Engine) watch(workers []*worker, limit time.Duration, stop <-chan struc
 			}
 			l.told = true
 			e.stalled.Add(1)
+			fate := "a worker does not get on: a loop in the engine, or an output that blocks"
+			if w.pub.handedOff && e.ips && w.live {
+				w.stalled.Store(true)
+				e.unjudged.stalls.Add(1)
+				if w.pulse.n.Load() != l.n { // just then
+					w.stalled.Store(false)
+				}
+			}
+			if w.stalled.Load() || w.relieve() {
+				fate += "; its frames are " + e.fate()
+			}
 			stacks := make([]byte, 256<<10)
 			stacks = stacks[:runtime.Stack(stacks, true)]
 			e.log.Error().Int("worker", w.id).Dur("for", now.Sub(l.since)).Bytes("stack", stacks).
-				Msg("a worker does not get on: a loop in the engine, or an output that blocks")
+				Msg(fate)
 		}
 	}
 }
@@ -62,7 +73,9 @@ func (e *Engine) watched(workers []*worker, f func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	limit := e.opt.stall
 	if limit <= 0 {
-		limit = stallLimit
+		if limit = stallLimit; e.ips {
+			limit = e.set.stall
+		}
 	}
 	go func() {
 		defer close(done)

@@ -1,10 +1,12 @@
 package sentinel
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"sentinel/capture"
 	"sentinel/decode"
@@ -24,8 +26,8 @@ type worker struct {
 	stack  *decode.Stack
 	frags  *defrag.Table
 	stream *stream.Engine
-	detect *detect.Worker // nil with detection switched off
-	rules  *detect.Ruleset
+	detect *detect.Worker // of the packet's tenant; nil with detection switched off
+	bench  bench
 	out    *eve.Worker
 	live   bool // time goes on without packets
 	now    int64
@@ -34,6 +36,23 @@ type worker struct {
 	pulse  pulse
 	panics map[string]int
 	tally  tally
+	mail   mailbox
+
+	// What an inline worker has of its sources, and who may touch them.
+	lent    []capture.Frame
+	from    *tap // where the frames of the present batch came from; nil = handed over, or injected
+	held    int  // how many of lent are
+	custody *custody
+	guarded atomic.Pointer[custody] // the same, for the watchdog
+	taps    []*tap
+	ctx     context.Context
+	done    bool          // it has ended as it should
+	gone    bool          // it has died
+	lost    chan struct{} // closed when it is given up
+	stalled atomic.Bool   // it is stuck, or dead: receivers do without it
+
+	replies  []reply // answers to what was rejected, of the present batch
+	nreplies int
 
 	events decode.EventCounts
 
@@ -56,7 +75,8 @@ func (s *span) add(o span) {
 const expireBatch = 256
 
 func (e *Engine) newWorker(id int) (*worker, error) {
-	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{}}
+	w := &worker{e: e, id: id, stack: decode.NewStack(e.set.decode), frags: defrag.New(e.set.defrag), panics: map[string]int{}, tally: tally{},
+		lent: make([]capture.Frame, loanFrames), lost: make(chan struct{})}
 	cfg := e.streamConfig()
 	cfg.Flow.Worker = uint8(id)
 	var err error
@@ -69,33 +89,18 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 		w.stream.SetLoggers(id, e.out.Mask(id))
 	}
 	w.adopt()
+	w.capMemory()
 	w.pub = e.counters.publisher(w)
 	return w, nil
-}
-
-// adopt takes over a ruleset that was swapped in since the last batch.
-func (w *worker) adopt() {
-	if w.e.ruleset.Load() == w.rules {
-		return
-	}
-	rs := w.e.take()
-	if rs == nil {
-		return
-	}
-	if w.detect == nil {
-		w.detect = rs.NewWorker(w.e.shared)
-	} else {
-		w.detect.Adopt(rs)
-	}
-	w.e.release(w.rules)
-	w.rules = rs
-	w.stream.SetFiles(w.e.out.FileFlags() | ruleFileFlags(rs))
 }
 
 // Run implements stream.Runner.
 func (w *worker) Run(u *stream.Unit) {
 	var alerts []detect.Alert
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.summon(u.Flow, u.Packet)
+		}
 		alerts = w.detect.Inspect(u)
 		if len(alerts) > 0 {
 			w.tally.add(alerts)
@@ -106,11 +111,19 @@ func (w *worker) Run(u *stream.Unit) {
 }
 
 // FlowEnd implements stream.Runner.
-func (w *worker) FlowEnd(f *flow.Flow, s *stream.State, t *tcp.Session) { w.out.FlowEnd(f, s, t) }
+func (w *worker) FlowEnd(f *flow.Flow, s *stream.State, t *tcp.Session) {
+	if w.tenancy() {
+		w.sit(f.Tenant)
+	}
+	w.out.FlowEnd(f, s, t)
+}
 
 // TxFree implements stream.Runner.
 func (w *worker) TxFree(f *flow.Flow, tx *app.Tx) {
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.sit(f.Tenant)
+		}
 		w.detect.TxFree(f, tx)
 	}
 }
@@ -118,6 +131,9 @@ func (w *worker) TxFree(f *flow.Flow, tx *app.Tx) {
 // FlowFree implements stream.Runner.
 func (w *worker) FlowFree(f *flow.Flow) {
 	if w.detect != nil {
+		if w.bench.judged.tenants {
+			w.sit(f.Tenant)
+		}
 		w.detect.FlowFree(f)
 	}
 }
@@ -135,9 +151,14 @@ func (w *worker) batch(frames []capture.Frame, number uint64) {
 
 // tidy ends what has timed out and hands events to the sinks.
 func (w *worker) tidy() {
-	w.guard(func() { w.stream.Expire(w.now, expireBatch) })
+	n := expireBatch
+	if w.custody != nil {
+		n = inlineFrames // those that come meanwhile wait; there are no more new flows than frames
+	}
+	w.guard(func() { w.stream.Expire(w.now, n) })
 	w.out.Flush()
 	w.pub.publish(w, false)
+	w.mail.open(w)
 }
 
 // run takes frames from i on and returns where to go on: the end, or behind a frame in which a bug was caught.
@@ -151,6 +172,9 @@ func (w *worker) run(frames []capture.Frame, i int, number uint64) (next int) {
 		}
 	}()
 	for ; i < len(frames); i++ {
+		if w.custody != nil && !w.custody.reach(i) {
+			return len(frames)
+		}
 		w.frame(&frames[i], number+uint64(i))
 	}
 	return i
@@ -178,9 +202,7 @@ func (w *worker) caught(r any, inPacket bool) (drop bool) {
 	}
 	u := w.stream.Current()
 	w.stream.Quarantine()
-	if w.detect != nil {
-		w.detect.Recover()
-	}
+	w.bench.each((*detect.Worker).Recover)
 	if !inPacket || u == nil {
 		return false
 	}
@@ -258,6 +280,12 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		u := w.stream.Process(p, number, w.now)
 		w.events.Add(&p.Events)
 		acts |= u.Action
+		if u.Action&(stream.RejectSrc|stream.RejectDst) != 0 {
+			w.answer(f, p, u)
+		}
+		if u.Has(stream.Modified) && f.Flags&capture.Writable != 0 {
+			f.Verdict = capture.Modified
+		}
 		if i == 0 {
 			w.pub.judged(u)
 		}
@@ -296,11 +324,9 @@ func (w *worker) close() {
 // free gives the worker's memory back. Nothing more may be asked of it than its times.
 func (w *worker) free() {
 	w.stream.Close()
-	if w.detect != nil {
-		w.detect.Close()
-		w.e.release(w.rules)
-		w.rules = nil
-	}
+	w.bench.each((*detect.Worker).Close)
+	w.e.judges.release(w.bench.judged)
+	w.bench = bench{}
 }
 
 // alerts says how often each rule has alerted.

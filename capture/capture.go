@@ -87,7 +87,7 @@ type Source interface {
 	Read(ctx context.Context, batch []Frame) (int, error)
 	// Release carries out the verdicts and takes the frames back. Frames are released in the order they were lent.
 	Release(batch []Frame) error
-	Stats() Stats
+	Stats() Stats // from any goroutine
 	Close() error
 }
 

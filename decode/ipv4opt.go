@@ -38,7 +38,7 @@ func ipv4Options(p *Packet, b []byte) bool {
 		}
 		n := int(b[1])
 		if n < 2 || n > len(b) {
-			p.invalid(EvIPv4OptInvalidLen)
+			optLen(p, false)
 			return false
 		}
 		ipv4Option(p, b[:n])
@@ -88,6 +88,9 @@ func ipv4Option(p *Packet, o []byte) {
 
 func optLen(p *Packet, ok bool) bool {
 	if !ok {
+		if p.Events.Has(EvIPv4OptInvalidLen) {
+			p.OptRepeats++ // at most 20: an option has two bytes
+		}
 		p.invalid(EvIPv4OptInvalidLen)
 	}
 	return ok

@@ -97,6 +97,7 @@ type Packet struct {
 	ICMPID         uint16 // echo and similar
 	ICMPSeq        uint16
 	IPOpts         IPOptSet // IPv4 options present
+	OptRepeats     uint8    // times that EvIPv4OptInvalidLen occurred after the first: each is told
 	ExtHeaders     ExtSet   // IPv6 extension headers present
 
 	// The packet that an ICMP error quotes; valid with HasEmbedded.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"sentinel/decode"
 )
@@ -18,7 +19,7 @@ const bitShards = 64
 
 // bitStore keeps the bits of hosts and pairs, for all workers, until they expire.
 type bitStore struct {
-	most   int
+	memcap atomic.Uint64 // bytes
 	shards [bitShards]struct {
 		mu sync.Mutex
 		m  map[bitKey]int64 // when it expires, nanoseconds
@@ -30,12 +31,19 @@ func newBitStore(memcap uint64) *bitStore {
 	if memcap == 0 {
 		memcap = 16 << 20
 	}
-	s := &bitStore{most: int(max(memcap/128/bitShards, 16))}
+	s := &bitStore{}
+	s.memcap.Store(memcap)
 	for i := range s.shards {
 		s.shards[i].m = map[bitKey]int64{}
 	}
 	return s
 }
+
+// bitSize is about what a bit takes, for the memcap.
+const bitSize = 128
+
+// most is how many bits a shard may hold.
+func (s *bitStore) most() int { return int(max(s.memcap.Load()/bitSize/bitShards, 16)) }
 
 func (k *bitKey) shard() uint32 {
 	h := k.id*2654435761 ^ uint32(k.a[0])<<24 ^ uint32(k.a[3])<<8 ^ uint32(k.a[2]) ^ uint32(k.a[15]) ^ uint32(k.b[3])<<16 ^ uint32(k.b[15])
@@ -48,13 +56,13 @@ func (s *bitStore) set(k bitKey, now, expires int64) {
 	sh := &s.shards[k.shard()]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if _, ok := sh.m[k]; !ok && len(sh.m) >= s.most {
+	if _, ok := sh.m[k]; !ok && len(sh.m) >= s.most() {
 		for x, t := range sh.m {
 			if t < now {
 				delete(sh.m, x)
 			}
 		}
-		if len(sh.m) >= s.most {
+		if len(sh.m) >= s.most() {
 			return
 		}
 	}

@@ -37,6 +37,7 @@ type Config struct {
 	FileStore          bool // files are stored: without it filestore is without effect
 	StrictRuleKeywords bool // --strict-rule-keywords
 	Generation         uint32
+	Tenant             uint32         // whose rules these are; thresholds count by it
 	ActionOrder        []rules.Action // action-order; pass, drop, reject, alert
 	DefineFileMagic    bool           // file magic is available
 	Features           map[string]bool

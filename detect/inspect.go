@@ -297,7 +297,7 @@ func (w *Worker) packetRule(u *stream.Unit, r *compiled) {
 		return
 	}
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
-	w.captured = w.captured[:0]
+	w.captured, w.replacing = w.captured[:0], w.replacing[:0]
 	if r.flags&needFlowVar != 0 && (c.Flow == nil || c.Flow.Detect == 0 || w.flows[c.Flow.Detect].vars.empty()) {
 		return
 	}
@@ -320,7 +320,7 @@ func (w *Worker) packetRule(u *stream.Unit, r *compiled) {
 // payloadMatches looks for the rule's content in the stream, and in the packet where the rule or the packet ask for it.
 func (w *Worker) payloadMatches(u *stream.Unit, r *compiled) bool {
 	c := &w.ctx
-	if r.flags&requireStream != 0 {
+	if r.flags&requireStream != 0 && !r.payload.replaces {
 		if w.hasStream && len(w.streamData) > 0 && w.onStream(u, r.payload) {
 			c.Alert |= FromStream
 			return true
@@ -354,7 +354,13 @@ func (w *Worker) onPacket(u *stream.Unit, p *program) bool {
 	if u.Has(stream.Pseudo) || len(u.Packet.Payload) == 0 || u.Has(stream.NoPayloadInspect) {
 		return false
 	}
-	return p.match(&w.ctx, u.Packet.Payload, 0, chain.End)
+	if !p.match(&w.ctx, u.Packet.Payload, 0, chain.End) {
+		return false
+	}
+	if p.replaces {
+		w.replacing = append(w.replacing, w.chain.Replacements...)
+	}
+	return true
 }
 
 // matches tries the conditions on packet and flow.
@@ -371,6 +377,9 @@ func (w *Worker) matches(r *compiled) bool {
 func (w *Worker) matched(r *compiled) {
 	if len(w.captured) > 0 {
 		w.keepCaptured(r)
+	}
+	if len(w.replacing) > 0 {
+		w.replace()
 	}
 	for _, m := range r.post {
 		m.Match(&w.ctx)

@@ -44,6 +44,13 @@ func (n *Names) ID(k NameKind, name string) uint32 {
 	return id
 }
 
+// Find returns the id of a name, or 0.
+func (n *Names) Find(k NameKind, name string) uint32 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.ids[k][name]
+}
+
 // Name returns the name of an id, or "".
 func (n *Names) Name(k NameKind, id uint32) string {
 	n.mu.RLock()

@@ -81,6 +81,7 @@ type limitEntry struct {
 // limitKey names an entry.
 type limitKey struct {
 	sid, gid, rev uint32
+	tenant        uint32
 	track         Track
 	typ           ThresholdType
 	version       uint8
@@ -179,7 +180,7 @@ func (w *Worker) threshold(u *stream.Unit, q *queued, t *Threshold) verdict {
 	if t.Type == ThresholdEvery && t.Count == 1 {
 		return allow
 	}
-	k := limitKey{sid: m.SID, gid: m.GID, rev: m.Rev, track: t.Track, typ: t.Type, version: p.IPVersion}
+	k := limitKey{sid: m.SID, gid: m.GID, rev: m.Rev, tenant: w.rs.cfg.Tenant, track: t.Track, typ: t.Type, version: p.IPVersion}
 	switch t.Track {
 	case BySrc:
 		k.a = p.Src

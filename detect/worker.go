@@ -21,6 +21,11 @@ func NewShared(memcap uint64) *Shared {
 	return &Shared{thresholds: newThresholdStore(memcap), bits: newBitStore(memcap)}
 }
 
+// Apart returns stores for another run of packets, which has thresholds of its own and the same bits.
+func (s *Shared) Apart(memcap uint64) *Shared {
+	return &Shared{thresholds: newThresholdStore(memcap), bits: s.bits}
+}
+
 // Counter is a counter of a Worker.
 type Counter uint8
 
@@ -41,14 +46,16 @@ var CounterNames = [CountCounters]string{"detect.alert", "detect.alert_queue_ove
 type Worker struct {
 	Counters [CountCounters]uint64
 
-	rs      *Ruleset
-	shared  *Shared
-	ctx     Ctx
-	scan    mpm.Scanner
-	chain   *chain.Ctx
-	pcre    *pcre.Matcher
-	raw     func(u *stream.Unit) ([]byte, uint64, bool)
-	updated func(s *stream.State, d flow.Dir) bool
+	rs     *Ruleset
+	shared *Shared
+	ctx    Ctx
+	scan   mpm.Scanner
+	chain  *chain.Ctx
+	// replacing is what a rule that matches writes over the payload.
+	replacing []chain.Replacement
+	pcre      *pcre.Matcher
+	raw       func(u *stream.Unit) ([]byte, uint64, bool)
+	updated   func(s *stream.State, d flow.Dir) bool
 
 	classes    []*class // [0] is of packets that no rule looks at
 	classIndex map[classKey]uint32

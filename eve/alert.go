@@ -183,6 +183,9 @@ func (w *Worker) alertHeader(u *stream.Unit, o alertOptions, a *detect.Alert, s 
 	b.String("signature", r.Msg)
 	b.String("category", r.ClassText)
 	b.Uint("severity", uint64(r.Priority))
+	if w.Tenant != 0 {
+		b.Uint("tenant_id", uint64(w.Tenant))
+	}
 	if r.Target != detect.NoTarget && s != nil && u.Packet.IsIP() {
 		w.targets(u.Packet, r.Target, s)
 	}

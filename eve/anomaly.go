@@ -56,19 +56,25 @@ func (w *Worker) packetAnomalies(u *stream.Unit) {
 				if e.IsStream() && !l.stream || !e.IsStream() && !l.decode {
 					continue
 				}
-				w.begin(&l.common, u, asPacket, "anomaly")
-				b.OpenObject("anomaly")
-				if e.IsStream() {
-					b.String("type", "stream")
-				} else {
-					b.String("type", "decode")
+				times := 1
+				if e == decode.EvIPv4OptInvalidLen {
+					times += int(u.Packet.OptRepeats)
 				}
-				b.String("event", e.Name())
-				b.Close()
-				if l.header {
-					w.packet(u, headerBytes)
+				for range times {
+					w.begin(&l.common, u, asPacket, "anomaly")
+					b.OpenObject("anomaly")
+					if e.IsStream() {
+						b.String("type", "stream")
+					} else {
+						b.String("type", "decode")
+					}
+					b.String("event", e.Name())
+					b.Close()
+					if l.header {
+						w.packet(u, headerBytes)
+					}
+					w.emit(&l.logger, TypeAnomaly)
 				}
-				w.emit(&l.logger, TypeAnomaly)
 			}
 			if e == decode.Event(255) {
 				break

@@ -291,6 +291,9 @@ func (w *Worker) commonOptions(c *common, u *stream.Unit, f *flow.Flow, swap boo
 	if c.community && f != nil {
 		w.communityID(f, c.seed)
 	}
+	if f != nil && f.Tenant != 0 {
+		w.b.Uint("tenant_id", uint64(f.Tenant))
+	}
 }
 
 func (w *Worker) ether(u *stream.Unit, f *flow.Flow, swap bool) {

@@ -25,6 +25,8 @@ type Counts struct {
 type Worker struct {
 	// Dropper is the match that the next packet may have been dropped by, where none of its alerts did; nil = none.
 	Dropper *detect.Alert
+	// Tenant is whose rules judged the next packet, for alerts; 0 = those of no tenant.
+	Tenant uint32
 
 	o       *Output
 	vars    Vars // nil = none

@@ -371,8 +371,10 @@ void sn_lane_free(sn_lane *l)
 		while (rte_ring_sc_dequeue(l->inbox, &m) == 0)
 			rte_pktmbuf_free(m);
 	}
-	if (l->epoll >= 0)
+	if (l->epoll >= 0) {
+		rte_eth_dev_rx_intr_ctl_q(l->port->id, l->queue, l->epoll, RTE_INTR_EVENT_DEL, NULL);
 		close(l->epoll);
+	}
 	free(l);
 }
 
@@ -391,6 +393,12 @@ int sn_lane_arm(sn_lane *l)
 		r = rte_eth_dev_rx_intr_enable(l->port->id, l->queue);
 		if (r == 0)
 			r = rte_eth_dev_rx_intr_disable(l->port->id, l->queue);
+		if (r == -ENOTSUP) { // as with net_tap
+			l->ever = 1;
+			r = 0;
+		}
+		if (r != 0)
+			rte_eth_dev_rx_intr_ctl_q(l->port->id, l->queue, fd, RTE_INTR_EVENT_DEL, NULL);
 	}
 	if (r != 0) {
 		close(fd);
@@ -404,10 +412,12 @@ int sn_lane_arm(sn_lane *l)
 int sn_wait(sn_lane *l, int ms)
 {
 	struct rte_epoll_event ev;
-	rte_spinlock_lock(&l->port->irq);
-	int r = rte_eth_dev_rx_intr_enable(l->port->id, l->queue);
-	rte_spinlock_unlock(&l->port->irq);
-	if (r != 0)
-		return r;
+	if (!l->ever) {
+		rte_spinlock_lock(&l->port->irq);
+		int r = rte_eth_dev_rx_intr_enable(l->port->id, l->queue);
+		rte_spinlock_unlock(&l->port->irq);
+		if (r != 0)
+			return r;
+	}
 	return rte_epoll_wait(l->epoll, &ev, 1, ms);
 }

@@ -12,7 +12,7 @@ import (
 	"sentinel/capture"
 )
 
-// Source plays a script. It implements capture.Source, Injector and Clock. All methods may be called from any
+// Source plays a script. It implements capture.Source, Poller, Injector and Clock. All methods may be called from any
 // goroutine, so that a test can look while the engine runs.
 type Source struct {
 	mu     sync.Mutex
@@ -63,6 +63,7 @@ var (
 	_ capture.Source   = (*Source)(nil)
 	_ capture.Injector = (*Source)(nil)
 	_ capture.Clock    = (*Source)(nil)
+	_ capture.Poller   = (*Source)(nil)
 )
 
 // New returns a source that plays a script once.
@@ -163,6 +164,12 @@ func (s *Source) Read(ctx context.Context, batch []capture.Frame) (int, error) {
 	}
 	return n, nil
 }
+
+// Poll is Read: it never waits for packets.
+func (s *Source) Poll(batch []capture.Frame) (int, error) { return s.Read(context.Background(), batch) }
+
+// Descriptor returns -1: only Poll tells.
+func (s *Source) Descriptor() int { return -1 }
 
 // end keeps an error for the next call if there are frames.
 func end(n int, err error) (int, error) {

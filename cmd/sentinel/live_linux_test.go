@@ -60,7 +60,7 @@ func watch(t *testing.T, args []string, steps func(p *program)) *program {
 		steps(p)
 	}()
 	var stdout safeBuffer
-	status := run(append(args, "-l", p.dir), &stdout, &p.stderr)
+	status := run(append(args, "-l", p.dir, "--set", "unix-command.filename="+filepath.Join(p.dir, "s")), &stdout, &p.stderr)
 	<-done
 	if status != 0 {
 		t.Errorf("status %d\n%s%s", status, &stdout, &p.stderr)

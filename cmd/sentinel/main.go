@@ -82,11 +82,8 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	if tree, err := o.tree(); err == nil {
 		if sel, live, err := o.selection(); err == nil && live && sentinel.Inline(tree.Root(), sel) {
 			opt.IPS = true
-			// The directions of a flow come in on two interfaces: they must be one flow, and of one worker.
+			// The directions of a flow come in on two interfaces: they must be one flow.
 			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")
-			if opt.RunMode == "" || opt.RunMode == "workers" {
-				opt.RunMode = "autofp"
-			}
 		}
 		if svc, err = o.service(log, tree); err != nil {
 			return log.fatal(err)
@@ -115,21 +112,30 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 		log.notice("Configuration provided was successfully loaded. Exiting.")
 		return 0
 	}
+	ctx, stop := svc.context()
+	defer stop()
+	if opt.Queue {
+		return o.serve(ctx, e, svc)
+	}
 	del := newDeleter(o, e.Config().Root(), e.Warn)
 	sources, err := o.open(e, del)
 	if err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
+	closeControl, err := o.control(e, svc)
+	if err != nil {
+		return log.fatal(errors.Join(err, e.Close()))
+	}
+	defer closeControl()
 	if err := svc.confine(e); err != nil {
 		return log.fatal(errors.Join(err, e.Close()))
 	}
-	ctx, stop := svc.context()
-	defer stop()
 	defer svc.signals(e)()
 	defer svc.watchdog(e)()
 	progress := newProgress(stderr, sources, o.quiet, log)
 	err = errors.Join(e.Run(ctx, sources...), svc.failed(ctx))
 	progress.stop()
+	closeControl()
 	svc.interfaces(e)
 	if o.strict && (errors.Is(err, pcapfile.ErrTruncated) || errors.Is(err, pcapfile.ErrCorrupt)) {
 		// Those who ask for errors at start to be fatal get the reference's word on the others: what came before the damage counts.

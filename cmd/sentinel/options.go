@@ -45,6 +45,8 @@ type options struct {
 	filter                      string
 	filterFile                  string
 
+	unixSocket string
+
 	lossAt, reassemblyAt, sessionAt, flowAt, defragAt uint64
 	errorTS, errorTC                                  int64
 	alertQueue                                        bool
@@ -52,6 +54,8 @@ type options struct {
 	daemon               bool
 	pidFile, user, group string
 	parent               *daemon.Parent // that started this one in the background
+
+	rejectDev string
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
@@ -75,12 +79,13 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringArrayVar(&o.set, "set", nil, "set a configuration value, as in `KEY=VALUE`; repeatable")
 	f.StringArrayVar(&o.include, "include", nil, "read this configuration `FILE` too; repeatable")
 	f.StringVar(&o.runmode, "runmode", "", "single, autofp or workers (`MODE`)")
-	f.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers of autofp; 0 is one a core")
+	f.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers; 0 is one a core, or a queue of the network")
 	f.BoolVar(&o.noDetection, "disable-detection", false, "run no rules")
 	f.BoolVar(&o.strict, "init-errors-fatal", false, "fail on an error in rules or configuration")
 	f.StringVar(&o.keywordsFatal, "strict-rule-keywords", "", "fail on errors of these keywords, all without `LIST`")
 	f.Lookup("strict-rule-keywords").NoOptDefVal = "all"
 	f.BoolVar(&o.ips, "simulate-ips", false, "judge as if inline")
+	f.StringVar(&o.rejectDev, "reject-dev", "", "send the answers of reject rules out of this `INTERFACE`")
 	for i, c := range selectors {
 		f.StringVar(&o.selected[i], c.option, "", c.doc)
 		f.Lookup(c.option).NoOptDefVal = selectFirst
@@ -91,6 +96,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.recursive, "pcap-file-recursive", false, "with -r FOLDER: its subfolders too")
 	f.BoolVar(&o.continuous, "pcap-file-continuous", false, "with -r FOLDER: wait for new files")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read a capture filter (BPF) from this `FILE`")
+	f.StringVar(&o.unixSocket, "unix-socket", "", "wait for commands, and for capture files to read, on the socket `PATH`")
+	f.Lookup("unix-socket").NoOptDefVal = selectFirst
 	f.BoolVar(&o.noRandom, "no-random", false, "no random choice anywhere: runs are repeatable")
 	f.StringVar(&o.dataDir, "data-dir", "", "`FOLDER` for state and caches")
 	f.StringVar(&o.listKeywords, "list-keywords", "", "list the rule keywords; =csv for a table, or =NAME for one (`FORM`)")
@@ -123,6 +130,11 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	default:
 		return o, fmt.Errorf("-k %s: use all, none or auto", o.checksums)
 	}
+	if o.unixSocket != "" {
+		if _, live, _ := o.selection(); live || o.pcap != "" {
+			return o, errors.New("--unix-socket takes capture files from its clients: leave out what else there is to read from")
+		}
+	}
 	if o.rulesOnly != "" && o.rulesToo != "" {
 		return o, errors.New("-s and -S exclude each other")
 	}
@@ -151,13 +163,19 @@ var optional = regexp.MustCompile(` ([A-Z]+)\[="[^"]*"\]`)
 func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	opt := sentinel.Options{
 		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test,
-		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom,
+		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom, RejectDevice: o.rejectDev,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
 			FlowMemcap: o.flowAt, DefragMemcap: o.defragAt, AppErrorAt: [2]uint64{uint64(o.errorTS + 1), uint64(o.errorTC + 1)}, AlertQueue: o.alertQueue},
 	}
 	if o.checksums == "auto" {
 		opt.Checksums = ""
+	}
+	if o.unixSocket != "" {
+		opt.Queue = true
+		if o.unixSocket != selectFirst {
+			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "unix-command.filename="+o.unixSocket)
+		}
 	}
 	if o.rulesOnly != "" {
 		opt.RuleFiles = []string{o.rulesOnly}

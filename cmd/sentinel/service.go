@@ -198,9 +198,7 @@ func (s *service) context() (ctx context.Context, stop func()) {
 					s.abandon("a second signal: what is not written by now is lost")
 				}
 				s.log.say(levelNotice, "sentinel", "Signal Received.  Stopping engine.")
-				s.log.say(levelInfo, "sentinel", fmt.Sprintf("the signal is %v", sig))
-				s.notify.Stopping("Writing what is left")
-				s.cancel(nil)
+				s.stop(fmt.Sprintf("the signal is %v", sig))
 				late = time.After(stopLimit)
 			}
 		}
@@ -212,6 +210,13 @@ func (s *service) context() (ctx context.Context, stop func()) {
 		s.cancel(nil)
 		s.pid.Remove()
 	}
+}
+
+// stop ends the run, and tells why.
+func (s *service) stop(why string) {
+	s.log.say(levelInfo, "sentinel", why)
+	s.notify.Stopping("Writing what is left")
+	s.cancel(nil)
 }
 
 // abandon ends the process without waiting for anything.
@@ -281,13 +286,7 @@ func (s *service) signals(e *sentinel.Engine) func() {
 func (s *service) reload(e *sentinel.Engine) {
 	s.notify.Reloading("Reading rules")
 	defer func() { s.notify.Ready(s.describe(e)) }()
-	s.log.notice("rule reload starting")
-	if err := e.Reload(); err != nil {
-		s.log.error("rule reload failed, the present rules go on: " + err.Error())
-		return
-	}
-	e.ReportLoaded()
-	s.log.notice("rule reload complete")
+	_ = e.ReloadAndReport()
 }
 
 // interfaces tells what each interface has brought, in the form that Suricata's users know from the end of its log.

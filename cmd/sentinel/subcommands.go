@@ -15,6 +15,7 @@ type subcommand struct {
 // subcommands lists them, in the order of --help.
 func subcommands() []subcommand {
 	return []subcommand{
+		{"ctl", "talk to a running engine through its control socket", ctl},
 		{"interfaces", "what each interface can do here, and what to change", runInterfaces},
 		{"doctor", "check a configuration against this machine before a start", runDoctor},
 	}

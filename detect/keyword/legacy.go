@@ -49,7 +49,7 @@ func replace() detect.Keyword {
 		}
 		c := b.Last()
 		switch {
-		case c == nil:
+		case c == nil || b.Sticky():
 			return problem("replace needs preceding content option")
 		case c.Negated:
 			return problem("can't have a replace keyword for a negated content")

@@ -103,6 +103,14 @@ func (n *Net) Up(name string) {
 	n.must(name+" up", netlink.LinkSetUp(n.link(name)))
 }
 
+// Address gives an interface that stays in the test's namespace an address such as 10.0.0.1/24.
+func (n *Net) Address(name, cidr string) {
+	n.t.Helper()
+	addr, err := netlink.ParseAddr(cidr)
+	n.must("address "+cidr, err)
+	n.must("address of "+name, netlink.AddrAdd(n.link(name), addr))
+}
+
 // Down takes an interface down.
 func (n *Net) Down(name string) {
 	n.t.Helper()

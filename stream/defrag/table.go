@@ -141,6 +141,9 @@ func New(c Config) *Table {
 	return t
 }
 
+// SetMemcap changes defrag.memcap while the table runs. What is in use stays.
+func (t *Table) SetMemcap(n int) { t.store.memcap = n }
+
 // MemUse returns the bytes that count against the memcap.
 func (t *Table) MemUse() int { return t.store.used }
 

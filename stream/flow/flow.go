@@ -148,7 +148,10 @@ type Flow struct {
 
 	Tags [decode.MaxVLAN]uint16 // VLAN ids of the first packet, also where they do not tell flows apart
 
-	_ [10]byte // a record is four cache lines
+	TenantKnown bool   // Tenant was decided
+	Tenant      uint32 // whose rules judge it; 0 = those of no tenant
+
+	_ [4]byte // a record is four cache lines
 }
 
 // linkage is the hash chain and the time-out list: the table's own.

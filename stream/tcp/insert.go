@@ -289,7 +289,7 @@ func (x *step) overlap(s *Stream, g *segment, seq uint32, data, buf []byte) bool
 		if t.cfg.CheckOverlap {
 			x.event(decode.EvStreamReassemblyOverlapDifferentData)
 		}
-		copy(mine, old) // in the packet itself
+		x.p.Rewrite(i, old) // in the packet itself: data is the head of its payload
 		x.out.Modified = true
 		copy(buf[i:], old)
 		return t.cfg.CheckOverlap
