@@ -53,6 +53,8 @@ var doneKeys = []string{
 	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
 	"dpdk",
 	"pcap-file.recursive", "pcap-file.continuous", "pcap-file.delay", "pcap-file.poll-interval", "pcap-file.delete-when-done", "bpf-filter", "nfq",
+	"af-packet.bypass", "af-packet.xdp-mode", "af-packet.xdp-filter-file", "af-packet.pinned-maps", "af-packet.pinned-maps-name",
+	"af-packet.use-percpu-hash", "af-xdp.bypass", "bypass", "early-drop", "flow.elephant",
 
 	"app-layer.error-policy",
 	"app-layer.protocols.*.enabled", "app-layer.protocols.*.detection-ports", "app-layer.protocols.dns",

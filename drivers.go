@@ -146,6 +146,8 @@ func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	if strict {
 		e.set.checksum = checksumsAll
 	}
+	e.openOffload(d.Name, list)
+	e.openEarly(names)
 	return all, nil
 }
 

@@ -10,7 +10,7 @@ import (
 // thresholds.
 func (e *Engine) fork(dir string) (*Engine, error) {
 	f := &Engine{opt: e.opt, log: e.log, tree: e.tree, set: e.set, reg: e.reg, ips: e.ips, detects: e.detects, seed: e.seed,
-		judges: e.judges, names: e.names, tenants: e.tenants, datasets: e.datasets, expect: stream.NewExpectations(), started: time.Now(), rejects: e.rejects, parent: e}
+		judges: e.judges, names: e.names, tenants: e.tenants, datasets: e.datasets, expect: stream.NewExpectations(), started: time.Now(), rejects: e.rejects, threading: e.threading, parent: e}
 	f.opt.LogDir, f.opt.Queue = dir, false
 	f.counters = newCounters(f.reg, f.set, f.ips)
 	if f.ips {

@@ -50,8 +50,15 @@ func (l *liveCounts) name(s capture.Source) string {
 	return ""
 }
 
+// countCapture gives what all sources count its place in the statistics. Files have none there.
+func (c *counters) countCapture() {
+	sum := func(name string) counter.ID { return c.reg.Register(name, counter.Sum) }
+	c.capture = captureIDs{received: sum("capture.kernel_packets"), dropped: sum("capture.kernel_drops"), errors: sum("capture.errors")}
+}
+
 // opened makes the sources of an interface known. What they count besides Stats gets its place in the statistics.
 func (c *counters) opened(iface string, sources []capture.Source) {
+	c.countCapture()
 	l := &c.live
 	l.mu.Lock()
 	defer l.mu.Unlock()

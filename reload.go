@@ -131,6 +131,7 @@ func (e *Engine) Reload() error {
 	if !e.detects {
 		return errors.New("detection is switched off: there are no rules to reload")
 	}
+	e.reloadEarly()
 	if err := e.load(); err != nil {
 		return err
 	}

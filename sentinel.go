@@ -29,6 +29,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"sentinel/bypass"
 	"sentinel/capture"
 	"sentinel/detect"
 	"sentinel/detect/dataset"
@@ -92,8 +93,9 @@ type Options struct {
 	// Log takes the engine's own messages; the zero Logger drops them.
 	Log zerolog.Logger
 
-	more  []*app.Protocol // besides those that are built in, for tests
-	stall time.Duration   // instead of stallLimit, for tests
+	more  []*app.Protocol  // besides those that are built in, for tests
+	stall time.Duration    // instead of stallLimit, for tests
+	below bypass.Offloader // instead of what the configuration asks for, for tests
 }
 
 // Engine follows flows, matches rules and writes events. Its methods may be called from any goroutine, but Inject only from
@@ -144,6 +146,8 @@ type Engine struct {
 	rejects   *rejecter
 	file      atomic.Pointer[string]
 	ifaces    atomic.Pointer[[]string]
+	offload   offload
+	early     early
 	statsStop chan struct{}
 	statsDone chan struct{}
 }
@@ -161,6 +165,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e.counters = newCounters(e.reg, e.set, e.ips)
+	e.countEarly()
 	if e.ips {
 		e.unjudged.register(e.counters.reg)
 	}
@@ -292,8 +297,9 @@ func (e *Engine) streamConfig() stream.Config {
 		DefragMemcapPolicy: s.defragMemcap,
 		AppErrorPolicy:     s.appError,
 		MidstreamPolicy:    s.midstream, SessionMemcapPolicy: s.sessionMemcap, ReassemblyMemcapPolicy: s.reassembly,
-		Simulate:  e.opt.Simulate,
-		Expect:    e.expect,
+		Simulate:       e.opt.Simulate,
+		Expect:         e.expect,
+		ElephantBypass: s.offload.elephants, ElephantBytes: s.offload.elephantBytes,
 		Checksums: stream.Checksums(s.checksum),
 	}
 	if _, depth, own, err := eve.FileStoreConfig(e.tree.Root(), uint64(s.tcp.Depth)); err == nil && own {
@@ -382,6 +388,11 @@ func (e *Engine) Run(ctx context.Context, sources ...capture.Source) error {
 	e.retire()
 	e.placeProcess(max(n, len(sources)))
 	e.ctl.running(mode, finite)
+	e.startOffload()
+	defer e.stopOffload()
+	if !finite {
+		e.counters.countCapture()
+	}
 	var err error
 	var bundles [][]*tap
 	if mode == "workers" && !finite || len(sources) > 1 && mode != "autofp" {
@@ -578,6 +589,9 @@ func (w *worker) outlast(ended <-chan struct{}) bool {
 
 // attach makes workers and receivers known to counters.
 func (e *Engine) attach(w []*worker, r []*receiver) {
+	for _, x := range w {
+		x.openDesk()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.workers = append(e.workers, w...)

@@ -43,6 +43,8 @@ type settings struct {
 	actionOrder   []rules.Action // nil = the usual one
 
 	caps       memcaps
+	offload    offloadSettings
+	early      earlySettings
 	maxPending int
 	failOpen   bool          // ips.fail-open: frames that no worker judges are forwarded
 	stall      time.Duration // ips.stall-timeout
@@ -138,6 +140,8 @@ func readSettings(root *conf.Node, ips bool) (*settings, []error) {
 	s.readPolicies(r, ips)
 	s.readTCP(r, ips)
 	s.readDefrag(r)
+	s.readOffload(r)
+	s.readEarly(r)
 	s.readVars(r)
 	s.caps.flow.Store(s.flow.WithDefaults().Memcap)
 	s.caps.defrag.Store(int64(cmp.Or(s.defrag.Memcap, 32<<20)))

@@ -40,7 +40,7 @@ type counters struct {
 	replaced  counter.ID
 	dropped   [stream.DropReasonCount]counter.ID
 	answers   [2]counter.ID
-	bypassed  [2]counter.ID // packets, bytes
+	bypassed  [len(bypassNames)]counter.ID
 	live      liveCounts
 }
 
@@ -55,7 +55,6 @@ var fragNames = [9]string{"defrag.ipv4.fragments", "defrag.ipv4.reassembled", "d
 func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	c := &counters{reg: counter.NewRegistry()}
 	sum := func(name string) counter.ID { return c.reg.Register(name, counter.Sum) }
-	c.capture = captureIDs{sum("capture.kernel_packets"), counter.ID(0), sum("capture.kernel_drops"), sum("capture.errors")}
 	for i, name := range decode.CountNames {
 		kind := counter.Sum
 		switch decode.Count(i) {
@@ -151,7 +150,9 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	c.apps[0][flow.ProtoFailed].flows = sum("app_layer.flow.failed_tcp")
 	c.apps[1][flow.ProtoFailed].flows = sum("app_layer.flow.failed_udp")
 	c.pseudo = sum("tcp.pseudo")
-	c.bypassed = [2]counter.ID{sum("flow_bypassed.local_pkts"), sum("flow_bypassed.local_bytes")}
+	for i, name := range bypassNames {
+		c.bypassed[i] = sum(name)
+	}
 	if ips {
 		c.accepted, c.blocked, c.rejected = sum("ips.accepted"), sum("ips.blocked"), sum("ips.rejected")
 		c.replaced = sum("ips.replaced")
@@ -264,8 +265,9 @@ func (p *publisher) publish(w *worker, now bool) {
 	s.Put(c.pseudo, w.stream.Count[stream.CountPseudo])
 	s.Put(c.checksum, w.stream.Count[stream.CountBadChecksum])
 	s.Put(c.gaps, w.stream.Count[stream.CountAppGap])
-	s.Put(c.bypassed[0], w.stream.Count[stream.CountBypassed])
-	s.Put(c.bypassed[1], w.stream.Count[stream.CountBypassedBytes])
+	for i := range c.bypassed {
+		s.Put(c.bypassed[i], w.stream.Count[bypassCounts[i]])
+	}
 	s.Put(c.panics, w.stream.Count[stream.CountPanics])
 	for t := range w.stream.Exceptions {
 		for a, n := range w.stream.Exceptions[t] {
@@ -298,11 +300,15 @@ func (p *publisher) publish(w *worker, now bool) {
 	s.Put(c.answers[1], p.unanswered)
 	if w.e.ips {
 		s.Put(c.accepted, p.accepted)
-		s.Put(c.blocked, p.blocked)
+		below := w.stream.Count[stream.CountOffloadDropped] // of flows that had been dropped up here
+		s.Put(c.blocked, p.blocked+below)
 		s.Put(c.rejected, p.rejected)
 		s.Put(c.replaced, p.replaced)
 		for r := stream.NotDropped + 1; r < stream.DropReasonCount; r++ {
 			s.Put(c.dropped[r], p.dropped[r])
+			if r == stream.DropFlowDrop {
+				s.Put(c.dropped[r], p.dropped[r]+below)
+			}
 		}
 	}
 	if len(p.sources) > 0 {

@@ -53,6 +53,8 @@ type worker struct {
 
 	replies  []reply // answers to what was rejected, of the present batch
 	nreplies int
+	desk     *desk      // nil = nothing carries bypassed flows
+	told     *toldHosts // nil = no host was dropped early
 
 	events decode.EventCounts
 
@@ -106,6 +108,9 @@ func (w *worker) Run(u *stream.Unit) {
 			w.tally.add(alerts)
 		}
 		w.out.Dropper = w.detect.Dropper()
+		if u.DropSource >= 0 {
+			w.dropHost(u)
+		}
 	}
 	w.out.Packet(u, alerts)
 }
@@ -151,6 +156,7 @@ func (w *worker) batch(frames []capture.Frame, number uint64) {
 
 // tidy ends what has timed out and hands events to the sinks.
 func (w *worker) tidy() {
+	w.readMail()
 	n := expireBatch
 	if w.custody != nil {
 		n = inlineFrames // those that come meanwhile wait; there are no more new flows than frames
@@ -288,6 +294,9 @@ func (w *worker) packets(f *capture.Frame, n int, mask uint32, number uint64) {
 		}
 		if i == 0 {
 			w.pub.judged(u)
+			if u.Flow != nil && u.Flow.State >= flow.LocalBypassed && f.Verdict == capture.Accept {
+				f.Verdict = capture.Bypass // a mark, where the source has one
+			}
 		}
 	}
 	if acts&dropping != 0 && w.e.ips {
@@ -311,6 +320,7 @@ func (w *worker) idle(now int64) {
 // close ends all flows, as at the end of a capture, and hands the last events to the sinks.
 func (w *worker) close() {
 	w.adopt()
+	w.reclaim()
 	for done := false; !done; { // a bug takes its flow with it
 		w.guard(func() {
 			w.stream.Shutdown()

@@ -18,6 +18,8 @@ type queued struct {
 	tx     app.Transaction
 	txID   uint64
 	seq    uint32
+	source bool   // a threshold by source drops: of a host that does it too often
+	lasts  uint32 // seconds that it goes on; 0 = not known
 }
 
 // maxQueue bounds the matches of one packet.
@@ -163,6 +165,9 @@ func (w *Worker) act(u *stream.Unit, q *queued) {
 			}
 		}
 		u.Drop(x, why)
+		if q.source {
+			u.DropSource = max(u.DropSource, int32(min(q.lasts, 1<<31-1)))
+		}
 		if f != nil && q.reachesFlow() && !f.Has(flow.ActionDrop|flow.ActionPass) {
 			f.Flags |= flow.ActionDrop
 			u.Action |= stream.DropFlow

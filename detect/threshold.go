@@ -340,21 +340,24 @@ func (t *Threshold) update(e *limitEntry, u *stream.Unit, q *queued) verdict {
 			e.count++
 		}
 		if e.count > t.Count {
+			q.source = t.Track == BySrc
 			return allow
 		}
 	case RateFilter:
 		switch {
 		case e.until != 0:
-			if (now-e.until)/second > int64(t.Timeout) {
+			if left := int64(t.Timeout) - (now-e.until)/second; left < 0 {
 				e.until = 0
 			} else {
 				q.change(t.NewAction)
+				q.source, q.lasts = t.Track == BySrc, uint32(max(left, 1))
 			}
 		case inside:
 			if e.count++; e.count > t.Count {
 				e.until = now
 				e.expires = now + int64(t.Timeout+1)*second
 				q.change(t.NewAction)
+				q.source, q.lasts = t.Track == BySrc, max(t.Timeout, 1)
 			}
 		default:
 			restart()

@@ -29,8 +29,8 @@ func (w *Worker) netflow(l *logger, f *flow.Flow, s *stream.State, t *tcp.Sessio
 	}
 	b.String("app_proto", w.o.name(proto))
 	b.OpenObject("netflow")
-	b.Uint("pkts", f.Pkts[d])
-	b.Uint("bytes", f.Bytes[d])
+	b.Uint("pkts", f.Pkts[d]+f.Bypassed[d].Pkts)
+	b.Uint("bytes", f.Bytes[d]+f.Bypassed[d].Bytes)
 	b.Time("start", f.Start, w.times)
 	b.Time("end", f.Last, w.last)
 	b.Uint("age", age(f))

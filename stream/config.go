@@ -28,6 +28,11 @@ type Config struct {
 
 	Checksums Checksums
 
+	// ElephantBypass has flows bypassed that have moved ElephantBytes, and whose rate made them elephants where rates are
+	// tracked.
+	ElephantBypass bool
+	ElephantBytes  uint64
+
 	FlowMemcapPolicy       Policy
 	DefragMemcapPolicy     Policy
 	AppErrorPolicy         Policy

@@ -25,6 +25,13 @@ const (
 	CountBadChecksum
 	CountBypassed // packets of flows that the engine bypasses by itself
 	CountBypassedBytes
+	CountCaptureBypassed // packets that came although their flow is carried below
+	CountCaptureBypassedBytes
+	CountOffloaded // packets that were counted below
+	CountOffloadedBytes
+	CountOffloadDropped // packets of dropped flows that were dropped below
+	CountOffloadClosed  // flows that were carried below and are not any more
+	CountOffloadBusy    // requests that there was no room for
 	CountCount
 )
 
@@ -79,6 +86,8 @@ type Engine struct {
 	busy      bool       // Process is under way
 	now       int64
 	checksums Checksums
+
+	offload Offload // carries bypassed flows; nil = nothing does
 
 	flushInspect bool // a parser declared the payload opaque with this packet
 	flushChange  bool // a parser asked for another protocol with this packet
@@ -245,7 +254,7 @@ func (e *Engine) putParser(id app.ProtoID, p app.Parser) {
 // returned unit says what is to become of the packet; it is valid until the next call.
 func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	u := &e.unit
-	*u = Unit{Packet: p, Now: now, Count: count, engine: e}
+	*u = Unit{Packet: p, Now: now, Count: count, DropSource: -1, engine: e}
 	e.now = now
 	e.busy = true
 	if e.InnerDropped {
@@ -260,10 +269,8 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 	e.findFlow(u)
 	if f := u.Flow; f != nil {
 		if f.State >= flow.LocalBypassed {
-			if f.State == flow.LocalBypassed {
-				e.Count[CountBypassed]++
-				e.Count[CountBypassedBytes] += uint64(p.Len())
-			}
+			e.skip(u)
+			e.busy = false
 			return u
 		}
 		e.stateful(u)
@@ -311,6 +318,10 @@ func (e *Engine) account(u *Unit) {
 	if seen&flow.FlowEstab != 0 {
 		u.Flags |= Established
 	}
+	if e.cfg.ElephantBypass && f.State < flow.LocalBypassed && f.Bytes[0]+f.Bytes[1] >= e.cfg.ElephantBytes &&
+		(e.cfg.Flow.RateBytes == 0 || f.Has(flow.Elephant)) {
+		u.Action |= BypassFlow
+	}
 	if f.Has(flow.NoPacketInspect) {
 		u.Flags |= NoPacketInspect
 	}
@@ -323,6 +334,9 @@ func (e *Engine) account(u *Unit) {
 			why = DropExceptionFlow
 		}
 		u.Drop(DropPacket, why)
+		if e.offload != nil && e.cfg.IPS && f.Offload == flow.OffloadNone {
+			e.offer(f, u.Packet, true)
+		}
 	}
 }
 
@@ -380,7 +394,7 @@ func (e *Engine) flush(u *Unit) {
 func (e *Engine) runPseudo(u *Unit, p *decode.Packet, f *flow.Flow, s *State, d flow.Dir, extra UnitFlags) {
 	e.Count[CountPseudo]++
 	pseudoPacket(p, f, d, e.now)
-	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | extra}
+	*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, DropSource: -1, engine: e, Flags: Pseudo | Established | StreamEstablished | extra}
 	u.tcp = tcp.Context{Packet: p, Flow: f, Dir: d, Now: e.now, User: u}
 	if s != nil && s.Parser != nil {
 		u.App = s
@@ -430,6 +444,9 @@ func (e *Engine) done(u *Unit) {
 	}
 	if f.State >= flow.LocalBypassed && !u.Has(Pseudo) {
 		e.leave(f)
+		if e.offload != nil && f.Offload == flow.OffloadNone {
+			e.offer(f, u.Packet, false)
+		}
 		e.layer.scratch.Reset()
 		return
 	}
@@ -522,6 +539,11 @@ func (e *Engine) Shutdown() {
 
 // end runs the pseudo packets that end a flow, writes its record and frees it.
 func (e *Engine) end(f *flow.Flow) {
+	if f.Offload.Below() && e.offload != nil && !f.IsHeld() && f.Reason != flow.ReasonShutdown {
+		e.table.Hold(f)
+		e.leaveOffload(f)
+		return
+	}
 	e.ending = f
 	var s *State
 	if f.AppState != 0 {
@@ -570,7 +592,7 @@ func (e *Engine) finish(f *flow.Flow) {
 		d := flow.Dir(d)
 		u, p := &e.endUnit, &e.endPkt
 		pseudoPacket(p, f, d, e.now)
-		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, engine: e, Flags: Pseudo | Established | StreamEstablished | EndOfFlow}
+		*u = Unit{Packet: p, Flow: f, Dir: d, Now: e.now, DropSource: -1, engine: e, Flags: Pseudo | Established | StreamEstablished | EndOfFlow}
 		if f.Has(flow.NoPacketInspect) {
 			u.Flags |= NoPacketInspect
 		}

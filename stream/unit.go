@@ -89,6 +89,9 @@ type Unit struct {
 	// LayerEvents is a set of LayerEvent bits.
 	LayerEvents uint8
 
+	// DropSource is the seconds for which the packet's source may be dropped before anybody looks at its packets: a threshold says
+	// so. 0 = for as long as is usual, negative = it may not.
+	DropSource int32
 	// StoreFiles says that rules want files of the flow to be stored.
 	StoreFiles bool
 	// Bypassable says that nothing more of the TCP session is of interest.

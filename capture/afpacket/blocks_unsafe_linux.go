@@ -69,8 +69,15 @@ func (r *blocks) status(block int) *uint32 {
 
 // enter opens the block at hand if the kernel has filled it.
 func (r *blocks) enter() bool {
-	if r.lent[r.at] >= 0 || atomic.LoadUint32(r.status(r.at))&unix.TP_STATUS_USER == 0 {
+	if r.lent[r.at] >= 0 {
 		return false
+	}
+	status := atomic.LoadUint32(r.status(r.at))
+	if status&unix.TP_STATUS_USER == 0 {
+		return false
+	}
+	if status&unix.TP_STATUS_LOSING != 0 {
+		r.losing = true
 	}
 	b := r.mem[r.at*r.size : (r.at+1)*r.size]
 	r.left = binary.NativeEndian.Uint32(b[blockFrames:])

@@ -90,13 +90,14 @@ func (g *group) begin(dev device) ([]*socket, error) {
 	return all, nil
 }
 
-// watch looks from time to time whether the interface has gone or has been replaced. It is called while nothing comes.
-func (g *group) watch() {
+// watch looks from time to time whether the interface has gone or has been replaced. It is called while nothing comes. It
+// reports whether it has looked, and all is well.
+func (g *group) watch() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
 	if now.Sub(g.looked) < lookEvery {
-		return
+		return false
 	}
 	g.looked = now
 	dev, err := lookup(g.opts.Interface, g.opts.Cooked)
@@ -104,7 +105,7 @@ func (g *group) watch() {
 		if err == nil {
 			g.again(dev)
 		}
-		return
+		return false
 	}
 	switch {
 	case err != nil && (err == unix.ENODEV || err == unix.ENXIO):
@@ -116,10 +117,14 @@ func (g *group) watch() {
 	case err == nil && !dev.up && !g.told:
 		g.told = true
 		g.opts.log().Warnf("%s: the interface is down", g.opts.Interface)
-	case err == nil && dev.up && g.told:
-		g.told = false
-		g.opts.log().Infof("%s: the interface is up", g.opts.Interface)
+	case err == nil && dev.up:
+		if g.told {
+			g.told = false
+			g.opts.log().Infof("%s: the interface is up", g.opts.Interface)
+		}
+		return true
 	}
+	return false
 }
 
 // again opens the sockets on the new interface, once all members have given the old ones up.
@@ -214,6 +219,9 @@ func (g *group) report(s *socket, queues int) {
 	o.log().Infof("%s: %s; %s a thread; receive queues %d, MTU %d%s", o.Interface, how, s.size, queues, s.dev.mtu, promisc)
 	if o.CopyTo != "" {
 		o.log().Infof("%s: frames are copied to %s", o.Interface, o.CopyTo)
+		if peer, err := lookup(o.CopyTo, false); err == nil && peer.mtu < s.dev.mtu {
+			o.log().Warnf("%s: frames of more than %d bytes cannot be copied to %s: make the MTUs equal", o.Interface, peer.mtu, o.CopyTo)
+		}
 	}
 	if !s.dev.up {
 		g.told = true

@@ -231,10 +231,11 @@ func TestClusterID(t *testing.T) {
 // What was sent is what was seen and what the kernel dropped, whatever the ring, and while it overruns again and again.
 func TestCountsAddUp(t *testing.T) {
 	for name, o := range map[string]afpacket.Options{
-		"blocks": {Ring: afpacket.Blocks, BlockSize: 4096, Blocks: 4, BlockTimeout: time.Millisecond},
-		"slots":  {Ring: afpacket.Slots, Packets: 16},
-		"plain":  {Ring: afpacket.Plain, Buffer: 8192},
-		"flush":  {Ring: afpacket.Slots, Packets: 16, Flush: true},
+		"blocks":       {Ring: afpacket.Blocks, BlockSize: 4096, Blocks: 4, BlockTimeout: time.Millisecond},
+		"slots":        {Ring: afpacket.Slots, Packets: 16},
+		"plain":        {Ring: afpacket.Plain, Buffer: 8192},
+		"flush":        {Ring: afpacket.Slots, Packets: 16, Flush: true},
+		"flush blocks": {Ring: afpacket.Blocks, BlockSize: 4096, Blocks: 4, BlockTimeout: time.Millisecond, Flush: true},
 	} {
 		for _, threads := range []int{1, 2} {
 			t.Run(fmt.Sprintf("%s %d", name, threads), func(t *testing.T) {
@@ -275,6 +276,33 @@ func TestCountsAddUp(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What the interface had brought when it went away is seen, or counts as lost.
+func TestCountsAddUpWhenTheInterfaceGoes(t *testing.T) {
+	for name, o := range map[string]afpacket.Options{"blocks": {Ring: afpacket.Blocks, BlockTimeout: time.Minute}, "slots": {Ring: afpacket.Slots}, "plain": {Ring: afpacket.Plain}} {
+		t.Run(name, func(t *testing.T) {
+			n := live.New(t)
+			n.Pair("a", "b")
+			o.Interface = "b"
+			s := open(t, o)[0].(capture.Poller)
+			tx := n.Sender("a")
+			const packets = 50
+			for i := range packets {
+				if err := tx.Send(udp(t, i, false, 0, "x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.Delete("a")
+			until(t, "the interface is gone", func() bool {
+				idle(t, []capture.Source{s})
+				return s.Descriptor() < 0
+			})
+			if st := s.Stats(); st.Received+st.Dropped != packets {
+				t.Errorf("%d were sent: %+v", packets, st)
+			}
+		})
 	}
 }
 

@@ -230,11 +230,17 @@ func TestForwardAllocatesNothing(t *testing.T) {
 			plain, tagged := udp(t, 1, false, 0, "x"), udp(t, 1, false, 5, "x")
 			batch := make([]capture.Frame, 8)
 			frames := 0
+			ctx := context.Background()
 			allocs := testing.AllocsPerRun(100, func() {
 				tx.Send(plain)
 				tx.Send(tagged)
-				for range 3 {
-					k, err := s.Poll(batch)
+				for i := range 3 {
+					k, err := 0, error(nil)
+					if i == 0 {
+						k, err = s.Read(ctx, batch) // which waits for a block
+					} else {
+						k, err = s.Poll(batch)
+					}
 					if err != nil {
 						t.Fatal(err)
 					}

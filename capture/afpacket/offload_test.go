@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"sentinel/qa/live"
@@ -79,6 +80,10 @@ func TestOffloads(t *testing.T) {
 func TestReport(t *testing.T) {
 	n := live.New(t)
 	n.Pair("a", "b")
+	n.Pair("c", "small")
+	if l, err := netlink.LinkByName("small"); err != nil || netlink.LinkSetMTU(l, 1400) != nil {
+		t.Fatal("no smaller MTU")
+	}
 	for _, c := range []struct {
 		o    Options
 		want []string
@@ -86,6 +91,7 @@ func TestReport(t *testing.T) {
 		{Options{Threads: 2, Promisc: true, ClusterID: 99}, []string{"info b: 2 threads, cluster_flow with defrag, cluster-id 99; TPACKET_V3, 64 blocks of 256 KiB (16 MiB), time-out 10ms a thread",
 			"MTU 1500, promiscuous"}},
 		{Options{CopyTo: "a"}, []string{"info b: one thread; TPACKET_V2, 8192 slots of 2048 bytes (16 MiB) a thread", "info b: frames are copied to a"}},
+		{Options{CopyTo: "small"}, []string{"warn b: frames of more than 1400 bytes cannot be copied to small"}},
 		{Options{CopyTo: "a", Ring: Blocks}, []string{"warn b: with tpacket-v3 each frame waits"}},
 		{Options{Threads: 2, Cluster: ClusterEBPF}, []string{"2 threads, cluster_ebpf, cluster-id "}},
 		{Options{Threads: 2, Cluster: ClusterCPU}, []string{"warn b: cluster_cpu brings packets of one flow to different threads"}},

@@ -109,6 +109,10 @@ func (e *ethtool) turn(f *feature, on bool) error {
 // inspect switches off what the options say, and warns of what stays on and breaks inspection.
 func inspect(o *Options) (*offloads, error) {
 	n := new(offloads)
+	if o.HardwareTime && o.Ring == Plain {
+		o.HardwareTime = false
+		o.log().Warnf("%s: the card's timestamps come with a ring only, the kernel's are used", o.Interface)
+	}
 	if o.HardwareTime {
 		if err := stamp(o.Interface); err != nil {
 			o.HardwareTime = false

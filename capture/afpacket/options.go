@@ -164,7 +164,7 @@ const (
 	maxBlockSize     = 64 << 20
 	maxBlocks        = 1 << 16
 	maxPackets       = 1 << 24
-	maxRing          = 1 << 31 // bytes of one
+	maxRing          = 1<<31 - 1 // bytes of one
 )
 
 // complete fills in the defaults and checks the rest.

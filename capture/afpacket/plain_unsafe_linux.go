@@ -29,7 +29,6 @@ type plain struct {
 type message struct {
 	unix.Msghdr
 	n uint32
-	_ [4]byte
 }
 
 const (

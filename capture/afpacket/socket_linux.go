@@ -19,6 +19,9 @@ type socket struct {
 	form
 	rx   receiver
 	size string // what memory it has got, for the log
+
+	arrived uint64 // packets that the kernel counted, without those that it lost
+	took    uint64 // of these, those that were read
 }
 
 // openSocket makes the socket and its ring, and binds it to the device. No packet arrives before start, because a
@@ -249,6 +252,10 @@ func (s *socket) join(o *Options, id uint16, prog *program) (uint16, error) {
 	case ClusterRoundRobin:
 		typ = unix.PACKET_FANOUT_LB
 	}
+	// A group has a switch of its own; what its sockets were told does not count. Without it a copied frame comes back for ever.
+	if o.IgnoreOutgoing || o.CopyTo != "" || s.dev.loopback {
+		typ |= unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+	}
 	if id == 0 {
 		typ |= unix.PACKET_FANOUT_FLAG_UNIQUEID
 	}
@@ -304,17 +311,20 @@ func compile(text string, raw bool) ([]bpf.RawInstruction, error) {
 
 // drops returns how many packets the kernel has lost since the last call.
 func (s *socket) drops() uint64 {
+	var packets, drops uint32 // the first with the second
 	if _, ok := s.rx.(*blocks); ok {
 		if st, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-			return uint64(st.Drops)
+			packets, drops = st.Packets, st.Drops
 		}
-		return 0
+	} else if st, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+		packets, drops = st.Packets, st.Drops
 	}
-	if st, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-		return uint64(st.Drops)
-	}
-	return 0
+	s.arrived += uint64(packets - min(drops, packets))
+	return uint64(drops)
 }
+
+// unread returns how many packets lie in the ring that nobody has read.
+func (s *socket) unread() uint64 { return s.arrived - min(s.took, s.arrived) }
 
 func (s *socket) close() error {
 	var err error

@@ -22,7 +22,7 @@ type Source struct {
 	like  capture.Frame // what all frames have in common
 	poll  [1]unix.PollFd
 
-	down bool // the interface was reported down, and no packet came since
+	down bool // the interface was reported down, and nobody has seen it up since
 
 	mu   sync.Mutex // guards sock and lost against Stats
 	sock *socket    // nil while the interface is gone, and after Close
@@ -33,6 +33,7 @@ type Source struct {
 	fwd *sender // to the other interface, when inline
 
 	received, bytes, errors, invalid, unsent atomic.Uint64
+	polls                                    polls
 }
 
 var (
@@ -176,7 +177,7 @@ func (s *Source) take(batch []capture.Frame) int {
 	if n == 0 {
 		return 0
 	}
-	s.down = false
+	k.took += uint64(n)
 	var size uint64
 	for i := range batch[:n] {
 		size += uint64(len(batch[i].Data))
@@ -195,6 +196,7 @@ func (s *Source) mishap() {
 		s.down = true
 	}
 	s.invalid.Add(k.bad)
+	k.took += k.bad + k.cut
 	s.mu.Lock()
 	s.lost += k.cut
 	s.mu.Unlock()
@@ -220,6 +222,7 @@ func (s *Source) flush() {
 		thrown += uint64(n)
 	}
 	k.losing = false
+	k.took += thrown + k.bad
 	s.mu.Lock()
 	s.lost += thrown + k.drops() // asking makes the kernel forget them, and so that it was losing
 	s.mu.Unlock()
@@ -229,6 +232,7 @@ func (s *Source) flush() {
 func (s *Source) wait(ms int) bool {
 	s.poll[0] = unix.PollFd{Fd: int32(s.sock.fd), Events: unix.POLLIN}
 	n, err := unix.Poll(s.poll[:], ms)
+	s.polls.note(n, err, s.poll[0].Revents)
 	if err != nil || n == 0 {
 		if s.group.gone.Load() {
 			s.down = true
@@ -255,10 +259,12 @@ func (s *Source) wait(ms int) bool {
 // revive looks after an interface that is down: perhaps it has been replaced by another one of the same name. It reports
 // whether the source has a socket.
 func (s *Source) revive() bool {
-	s.group.watch()
+	if s.group.watch() {
+		s.down = false
+	}
 	if s.sock != nil {
 		if s.group.gone.Load() && s.sock.rx.held() == 0 {
-			s.drop()
+			s.drop(true)
 			s.group.gaveUp(s.index)
 		}
 		return s.sock != nil
@@ -275,14 +281,17 @@ func (s *Source) revive() bool {
 	return true
 }
 
-// drop gives the socket up.
-func (s *Source) drop() error {
+// drop gives the socket up. What it still had counts as lost when it is the interface that went away.
+func (s *Source) drop(gone bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sock == nil {
 		return nil
 	}
 	s.lost += s.sock.drops()
+	if gone {
+		s.lost += s.sock.unread()
+	}
 	err := s.sock.close()
 	s.sock = nil
 	return err
@@ -347,7 +356,7 @@ func (s *Source) Close() error {
 		return nil
 	}
 	s.end = true
-	err := errors.Join(s.drop(), s.out.close(), s.fwd.close())
+	err := errors.Join(s.drop(false), s.out.close(), s.fwd.close())
 	s.group.leave(s.index)
 	return err
 }

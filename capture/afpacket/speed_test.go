@@ -37,7 +37,6 @@ func blast(t testing.TB, name string, frames [][]byte, stop <-chan struct{}) uin
 	type message struct {
 		unix.Msghdr
 		n uint32
-		_ [4]byte
 	}
 	msgs := make([]message, len(frames))
 	iovs := make([]unix.Iovec, len(frames))

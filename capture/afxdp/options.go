@@ -99,8 +99,10 @@ const (
 
 const (
 	maxThreads = 1024
-	// framesPerQueue is the number of chunks for each queue: 16 MiB in chunks of 2048 bytes.
+	// framesPerQueue is the number of chunks for each queue: 16 MiB in chunks of 2048 bytes. Where one source reads many queues each has
+	// fewer, down to leastFrames.
 	framesPerQueue = 8192
+	leastFrames    = 2048
 	smallChunk     = 2048
 	bigChunk       = 4096
 	// headroom is what the kernel keeps free before a frame (XDP_PACKET_HEADROOM).
@@ -113,9 +115,6 @@ const (
 func (o *Options) complete() error {
 	if o.Threads == 0 {
 		o.Threads = 1
-	}
-	if o.frames == 0 {
-		o.frames = framesPerQueue
 	}
 	if o.Log == nil {
 		o.Log = silent{}
@@ -131,6 +130,15 @@ func (o *Options) complete() error {
 		return fmt.Errorf("unknown mode")
 	}
 	return nil
+}
+
+// framesFor returns the number of chunks for each of the queues that a source reads: a power of two.
+func framesFor(queues int) int {
+	n := framesPerQueue
+	for ; queues > 2 && n > leastFrames; queues /= 2 {
+		n /= 2
+	}
+	return n
 }
 
 // chunkFor returns the size of the chunks for frames of an interface with this MTU. Frames that are longer than a chunk come in

@@ -26,6 +26,8 @@ type Source struct {
 	all    int     // sources of the interface
 	lent   int     // frames
 
+	symmetric bool
+
 	turn sync.Mutex // held by each method that touches frames, so that Close may come from elsewhere
 	like capture.Frame
 	last int64 // time of the last batch
@@ -87,6 +89,9 @@ func Open(o Options) (_ []capture.Source, err error) {
 		}
 		n = min(n, ends[1].queues)
 	}
+	if o.frames == 0 {
+		o.frames = framesFor((ends[0].queues + n - 1) / n)
+	}
 	if o.Threads > n {
 		o.Log.Infof("%s: %d sources instead of %d: there are no more receive queues", o.Interface, n, o.Threads)
 	}
@@ -97,13 +102,20 @@ func Open(o Options) (_ []capture.Source, err error) {
 	defer prog.Close() // each source has a share of its own
 	side := 1
 	wires := claim(&o)
-	if wires == nil {
+	if wires != nil {
+		o.Log.Infof("%s: the other end of %s: %d receive queues, read by %d sources; XDP in %s mode", o.Interface, o.CopyTo, ends[0].queues, len(wires), prog.Mode())
+	} else {
 		side = 0
 		if wires, err = o.connect(ends, n, prog); err != nil {
 			return nil, err
 		}
 	}
 	all := make([]capture.Source, 0, len(wires))
+	same := len(wires) == 1 || symmetricRSS(ends[0])
+	if !same {
+		o.Log.Warnf("%s: both directions of a flow may come from different receive queues, and so to different workers: "+
+			"set a symmetric hash (ethtool -X), or one queue (ethtool -L), or threads: 1, or --runmode autofp", o.Interface)
+	}
 	var failed error
 	for i, w := range wires {
 		s, err := newSource(&o, w, side, i, len(wires))
@@ -112,6 +124,7 @@ func Open(o Options) (_ []capture.Source, err error) {
 			w.leave()
 			continue
 		}
+		s.symmetric = same
 		all = append(all, s)
 	}
 	if failed == nil {
@@ -261,8 +274,9 @@ func (s *Source) start() error {
 	return nil
 }
 
-// Symmetric reports whether both directions of every flow come from this source. With several receive queues only the card knows.
-func (s *Source) Symmetric() bool { return s.all == 1 }
+// Symmetric reports whether both directions of a flow come from the same source of the interface, as far as is known: there is only one,
+// or the card's hash says so.
+func (s *Source) Symmetric() bool { return s.symmetric }
 
 // Descriptor returns what poll(2) can wait for.
 func (s *Source) Descriptor() int {

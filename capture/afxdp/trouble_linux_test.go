@@ -183,3 +183,11 @@ func TestSharedProgram(t *testing.T) {
 	}
 	r.read(t, all, 101)
 }
+
+func TestFramesFor(t *testing.T) {
+	for queues, want := range map[int]int{1: 8192, 2: 8192, 3: 4096, 4: 4096, 8: 2048, 64: 2048} {
+		if got := framesFor(queues); got != want {
+			t.Errorf("%d queues: %d chunks, want %d", queues, got, want)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func Configure(t *capture.Target) (afpacket.Options, error) {
 
 	// buffer-size is all memory of a ring. Suricata's command line sets it for the section as a whole.
 	n := t.Get("buffer-size")
-	if s := t.Root.Get("pcap").Child("buffer-size"); s.Exists() {
+	if s := t.Root.Get("pcap.buffer-size"); s.Exists() {
 		n = s
 	}
 	if v, _ := n.Value(); v != "" {

@@ -69,6 +69,7 @@ func TestConfigure(t *testing.T) {
 			})},
 		{"buffer", "buffer-size: 16777216", "buffer-size: 1mb", "", base(func(o *O) { o.Blocks = 64 })},
 		{"small buffer", "buffer-size: 32kb", "", "", base(func(o *O) { o.Blocks = 4 })},
+		{"buffer of all", "buffer-size: 2mb", "", "", base(func(o *O) { o.Blocks = 4 })},
 		{"whole frames", "snaplen: 262144", "", "", base(nil)},
 		{"filter", "bpf-filter: \"tcp and port 25\"", "", "", base(func(o *O) { o.Filter = "tcp and port 25" })},
 		{"checksums", "checksum-checks: yes", "", "", base(func(o *O) { o.Checksums = afpacket.ChecksumsYes })},
@@ -76,7 +77,15 @@ func TestConfigure(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := pcaplive.Configure(target(t, "eth0", tt.own, tt.shared, tt.root))
+			target := target(t, "eth0", tt.own, tt.shared, tt.root)
+			if tt.name == "buffer of all" { // --set pcap.buffer-size=1mb
+				tree, _, err := conf.Parse([]byte("%YAML 1.1\n---\npcap:\n  - interface: eth0\n  - buffer-size: 1mb\n"), "set")
+				if err != nil {
+					t.Fatal(err)
+				}
+				target.Root = tree.Root()
+			}
+			got, err := pcaplive.Configure(target)
 			if err != nil {
 				t.Fatal(err)
 			}

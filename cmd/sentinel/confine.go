@@ -65,6 +65,16 @@ func (s *service) drop(e *sentinel.Engine) error {
 	var keep []daemon.Capability
 	if live {
 		keep = needs[sel.Driver]
+		if sel.Driver == "af-packet" { // when it opens its sockets again, all of this is asked for again
+			walk(s.root.Get("af-packet"), func(n *conf.Node, value string) {
+				switch {
+				case n.Name() == "mmap-locked" && n.IsTrue():
+					keep = append(slices.Clone(keep), daemon.IPCLock)
+				case n.Name() == "cluster-type" && value == "cluster_ebpf", strings.HasPrefix(n.Name(), "ebpf-"):
+					keep = append(slices.Clone(keep), daemon.BPF)
+				}
+			})
+		}
 		if s.root.Get("threading.set-cpu-affinity").IsTrue() {
 			keep = append(slices.Clone(keep), daemon.SysNice)
 		}
@@ -140,6 +150,9 @@ func (s *service) folders(e *sentinel.Engine) (read, write []string) {
 		if s.o.pcapDelete || s.root.Get("pcap-file.delete-when-done").IsTrue() {
 			write = append(write, dir)
 		}
+	}
+	if !s.root.Get("unix-command.enabled").IsFalse() {
+		write = append(write, "/var/run/sentinel") // of the control socket
 	}
 	// Whatever file the configuration names may be needed again.
 	walk(s.root, func(n *conf.Node, value string) {

@@ -66,6 +66,9 @@ func (o *options) absolute() error {
 	if !o.daemon {
 		return nil
 	}
+	if tree, err := o.tree(); o.logDir == "" && err == nil && o.outputDir(tree) == "." {
+		o.logDir = "." // of the start
+	}
 	list := []*string{&o.config, &o.rulesOnly, &o.rulesToo, &o.logDir, &o.dataDir, &o.filterFile, &o.pidFile}
 	for i := range o.include {
 		list = append(list, &o.include[i])

@@ -65,7 +65,7 @@ var rules = []rule{
 		"stream", "stream/app", "stream/file", "stream/flow", "stream/tcp"}},
 
 	{"bypass", []string{"stream/flow"}},
-	{"bypass/...", []string{"bypass", "stream/flow"}},
+	{"bypass/...", []string{"bypass", "capture", "decode", "stream/flow"}},
 
 	{"eve/sink", nil},
 	{"eve", []string{"capture", "decode", "detect", "eve/sink", "rules", "stream", "stream/app", "stream/file", "stream/flow", "stream/tcp"}},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -101,6 +102,24 @@ func (n *Net) noIPv6(name string) {
 func (n *Net) Up(name string) {
 	n.t.Helper()
 	n.must(name+" up", netlink.LinkSetUp(n.link(name)))
+	n.settle(name)
+}
+
+// settle waits until frames can pass between an interface and its peer: for a moment after both are up the kernel drops what is
+// sent without a word. It does not wait for a peer that is down or in another namespace.
+func (n *Net) settle(name string) {
+	for range 2000 {
+		l, err := netlink.LinkByName(name)
+		if err != nil || l.Type() != "veth" {
+			return
+		}
+		peer, err := netlink.LinkByIndex(l.Attrs().ParentIndex)
+		if err != nil || peer.Attrs().Flags&net.FlagUp == 0 ||
+			l.Attrs().OperState == netlink.OperUp && peer.Attrs().OperState == netlink.OperUp {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // Address gives an interface that stays in the test's namespace an address such as 10.0.0.1/24.

@@ -49,6 +49,13 @@ type soak struct {
 		Capture struct {
 			Packets uint64 `json:"kernel_packets"`
 			Drops   uint64 `json:"kernel_drops"`
+			Polls   struct {
+				All     uint64 `json:"polls"`
+				Signal  uint64 `json:"poll_signal"`
+				Timeout uint64 `json:"poll_timeout"`
+				Data    uint64 `json:"poll_data"`
+				Errors  uint64 `json:"poll_errors"`
+			} `json:"afpacket"`
 		} `json:"capture"`
 		Decoder struct {
 			Packets uint64 `json:"pkts"`
@@ -76,6 +83,7 @@ func TestSoak(t *testing.T) {
 ---
 vars: {address-groups: {HOME_NET: any, EXTERNAL_NET: any}}
 stats: {enabled: yes, interval: 5}
+stream: {reassembly: {depth: 0}} # the connection that lasts gets long
 outputs:
   - eve-log: {enabled: yes, filename: eve.json, types: [alert, http, flow, stats]}
 logging: {outputs: [{console: {enabled: yes}}]}
@@ -139,6 +147,10 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	}
 	if c.Packets != sent-first || s.stats.Decoder.Packets != c.Packets {
 		t.Errorf("%d packets on the wire, %d captured, %d decoded", sent-first, c.Packets, s.stats.Decoder.Packets)
+	}
+	// Those that a signal has interrupted are none of the kinds, as in the reference.
+	if p := c.Polls; p.Data == 0 || p.All < p.Signal+p.Timeout+p.Data+p.Errors || p.Errors > 0 {
+		t.Errorf("polls %+v", p)
 	}
 	if grown := growth(rss); grown > 0.1 {
 		t.Errorf("memory grows by %.0f%% in the second half: %d KiB a second apart", grown*100, rss)

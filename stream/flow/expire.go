@@ -12,8 +12,11 @@ func (t *Table) timeout(f *Flow) int64 {
 func listOf(f *Flow) uint8 { return uint8(classOf(f.Proto))*uint8(StateCount) + uint8(f.State) }
 
 func (t *Table) listAt(c uint8) *list {
-	if c == listEnded {
+	switch c {
+	case listEnded:
 		return &t.ended
+	case listHeld:
+		return &t.held
 	}
 	return &t.lists[c]
 }
@@ -55,7 +58,7 @@ func (t *Table) settle() {
 	}
 	f := t.slab.At(t.last)
 	t.last = 0
-	if c := f.link.timeClass; c != listEnded && (c != listOf(f) || f.Last-f.link.queued >= second) {
+	if c := f.link.timeClass; c < listHeld && (c != listOf(f) || f.Last-f.link.queued >= second) {
 		t.remove(f)
 		t.append(f)
 	}
@@ -68,14 +71,14 @@ func (t *Table) SetState(f *Flow, s State) {
 		return
 	}
 	f.State = s
-	if f.link.timeClass != listEnded {
+	if f.link.timeClass < listHeld {
 		t.remove(f)
 		t.append(f)
 	}
 }
 
 // Expire hands up to max flows that have ended to fn: those that ended within the table (time-out found by Lookup,
-// eviction, Replace) and those that have timed out by now. fn must call Free; Flow.Reason says why the flow ended. It
+// eviction, Replace) and those that have timed out by now. fn must call Free, or Hold; Flow.Reason says why the flow ended. It
 // returns the number of flows handed up. Flows are kept in lists by time-out, so that the cost is that of the flows which
 // ended. A worker calls it once a batch and when idle.
 func (t *Table) Expire(now int64, max int, fn func(*Flow)) int {
@@ -99,6 +102,10 @@ func (t *Table) Expire(now int64, max int, fn func(*Flow)) int {
 				t.count[CountFlowsNotimeout]++
 				t.remove(f)
 				t.append(f)
+				continue
+			}
+			if f.Offload.Below() && t.release != nil {
+				t.postpone(f, now)
 				continue
 			}
 			t.count[CountFlowsTimeout]++
@@ -147,7 +154,7 @@ func (t *Table) evict(now int64) bool {
 		}
 		t.count[CountGetUsedEval]++
 		f := t.slab.At(h)
-		if alive(f, now) {
+		if alive(f, now) || f.Offload.Below() { // what was counted below would be lost, or it would wait for that
 			t.count[CountGetUsedEvalReject]++
 			continue
 		}
@@ -182,15 +189,17 @@ func alive(f *Flow, now int64) bool {
 // ReasonShutdown unless they had ended before. fn must call Free.
 func (t *Table) All(fn func(*Flow)) {
 	t.settle()
-	left := t.active + t.pending
+	left := t.active + t.pending + t.holding
 	freed := func() {
-		if left--; t.active+t.pending != left {
+		if left--; t.active+t.pending+t.holding != left {
 			panic("flow: a flow of All was not freed") // it would come again for ever
 		}
 	}
-	for t.ended.head != 0 {
-		fn(t.slab.At(t.ended.head))
-		freed()
+	for _, l := range [2]*list{&t.ended, &t.held} {
+		for l.head != 0 {
+			fn(t.slab.At(l.head))
+			freed()
+		}
 	}
 	for {
 		var best *Flow

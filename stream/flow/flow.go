@@ -126,7 +126,7 @@ type Flow struct {
 	TCP      uint32  // index of the TCP session; 0 = none
 	AppState uint32  // index of the application state; 0 = none
 	Detect   uint32  // index of the detection state (bits, variables, rule classes); 0 = none
-	Bypass   uint32  // index for the offloader; 0 = none
+	Retry    uint32  // second (since 1970) before which no offloader is asked again
 
 	ID    uint64    // flow_id in EVE: at most 51 bits, because JSON readers use doubles
 	Pkts  [2]uint64 // by Dir
@@ -148,8 +148,9 @@ type Flow struct {
 
 	Tags [decode.MaxVLAN]uint16 // VLAN ids of the first packet, also where they do not tell flows apart
 
-	TenantKnown bool   // Tenant was decided
-	Tenant      uint32 // whose rules judge it; 0 = those of no tenant
+	TenantKnown bool    // Tenant was decided
+	Offload     Offload // whether something below the engine carries it
+	Tenant      uint32  // whose rules judge it; 0 = those of no tenant
 
 	_ [4]byte // a record is four cache lines
 }

@@ -38,6 +38,9 @@ type Table struct {
 	lists   [listCount]list // by protocol class and state, oldest first
 	ended   list            // flows that left the hash table and wait for Expire
 	pending int             // length of ended
+	held    list            // flows that have ended, but of which an offloader has counts
+	holding int             // length of held
+	release func(*Flow)     // asks for the counts of a flow that has timed out
 	last    uint32          // flow that Lookup returned last: its state may have changed since
 	active  int
 	refusal Refusal
@@ -53,6 +56,7 @@ type Table struct {
 const (
 	listCount = int(ClassCount) * int(StateCount)
 	listEnded = 0xff
+	listHeld  = 0xfe
 	// reserve is the number of evicted flows that may wait for Expire beyond the memcap.
 	reserve = 256
 )
@@ -189,7 +193,7 @@ func (t *Table) make(p *decode.Packet, k *Key, h uint32, now int64) *Flow {
 		t.refusal = RefusedMidstream
 		return nil
 	}
-	if uint32(t.active) >= t.maxFlows {
+	if uint32(t.active+t.holding) >= t.maxFlows {
 		if !t.emergency {
 			t.emergency = true
 			t.emergSpare = 0
@@ -265,11 +269,14 @@ func (t *Table) Free(f *Flow) {
 	case CaptureBypassed:
 		t.count[CountEndCaptureBypassed]++
 	}
-	if f.link.timeClass != listEnded {
+	switch f.link.timeClass {
+	case listEnded:
+		t.pending--
+	case listHeld:
+		t.holding--
+	default:
 		t.unhash(f)
 		t.active--
-	} else {
-		t.pending--
 	}
 	t.remove(f)
 	f.link.inUse = false
