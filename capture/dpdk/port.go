@@ -140,8 +140,12 @@ func (h *port) setUp(log capture.Log) (err error) {
 	h.last, h.sum = h.base, C.sn_stats{}
 	h.open = true
 	h.findSockets()
-	log.Infof("%s: driver %s, NUMA node %d, %d threads on %d receive queues, spread by %s; %d/%d descriptors, pools of %d buffers of %d bytes, cache %d, %d MiB",
-		s.Name, h.limits.Driver, h.limits.Socket, p.Lanes, p.RxQueues, p.Spread, p.RxDesc, p.TxDesc, p.Pool, p.Buffer, p.Cache, p.bytes()>>20)
+	by := ""
+	if p.Lanes > 1 {
+		by = ", spread by " + p.Spread.String()
+	}
+	log.Infof("%s: driver %s, NUMA node %d, %d threads on %d receive queues%s; %d/%d descriptors, pools of %d buffers of %d bytes, cache %d, %d MiB",
+		s.Name, h.limits.Driver, h.limits.Socket, p.Lanes, p.RxQueues, by, p.RxDesc, p.TxDesc, p.Pool, p.Buffer, p.Cache, p.bytes()>>20)
 	return nil
 }
 
