@@ -461,6 +461,9 @@ func (e *Engine) runWorkers(ctx context.Context, bundles [][]*tap) error {
 		for i, w := range workers {
 			select {
 			case <-ended[i]:
+				if w.gone {
+					e.lose(w)
+				}
 			case <-w.lost:
 				e.lose(w)
 			}

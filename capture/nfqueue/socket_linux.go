@@ -71,6 +71,10 @@ func openSocket(o *Options, log capture.Log) (fd int, port uint32, err error) {
 			log.Infof("fail-open mode should be set on queue %d", o.Queue)
 		}
 	}
+	if log != nil {
+		log.Infof("setting queue length to %d", o.Length)
+		log.Infof("setting nfnl bufsize to %d", o.Buffer)
+	}
 	b := binary.BigEndian.AppendUint32(attribute(nil, cfgLength, 4), o.Length)
 	if err := configure(fd, o.Queue, true, b); err != nil && log != nil {
 		log.Warnf("can't set the length of queue %d, the kernel's is 1024 packets: %v", o.Queue, err)

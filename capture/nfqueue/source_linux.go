@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type Source struct {
 	end   bool
 	inj   injector
 
+	tally                                  struct{ accepted, dropped, replaced uint64 }
 	refused                                error // the kernel does not take verdicts
 	received, bytes, invalid, errors, past atomic.Uint64
 	gaps                                   atomic.Uint64 // identifiers that never came
@@ -58,8 +60,14 @@ const maxWait = 10
 
 // Open opens a source for each queue. log may be nil.
 func Open(list []Options, log capture.Log) ([]capture.Source, error) {
+	if n := runtime.NumCPU(); len(list) > n && log != nil {
+		log.Warnf("using more Netfilter queues than %d available CPU core(s) may degrade performance", n)
+	}
 	all := make([]capture.Source, 0, len(list))
 	for i := range list {
+		if log != nil {
+			log.Infof("binding this thread %d to queue '%d'", i, list[i].Queue)
+		}
 		s, err := open(list[i], log)
 		if err != nil {
 			for _, s := range all {
@@ -272,11 +280,17 @@ func (s *Source) Release(batch []capture.Frame) error {
 		f := &batch[i]
 		k := &s.known[f.Token%slotCount]
 		d := s.opts.decide(f.Verdict, k.mark)
+		if f.Verdict == capture.Drop {
+			s.tally.dropped++
+		} else {
+			s.tally.accepted++
+		}
 		if f.Verdict == capture.Modified && k.whole && len(f.Data) > 0 && len(f.Data) < 1<<16-attrLen {
 			if s.send.full(len(f.Data)) {
 				s.flush()
 			}
 			s.send.addPayload(k.id, d, f.Data)
+			s.tally.replaced++
 			continue
 		}
 		if s.send.full(0) {
@@ -343,6 +357,10 @@ func (s *Source) Close() error {
 		s.flush()
 	}
 	s.end = true
+	if s.log != nil {
+		s.log.Infof("(RX-NFQ#%d) Treated: Pkts %d, Bytes %d, Errors %d", s.opts.Queue, s.received.Load(), s.bytes.Load(), s.errors.Load())
+		s.log.Infof("(RX-NFQ#%d) Verdict: Accepted %d, Dropped %d, Replaced %d", s.opts.Queue, s.tally.accepted, s.tally.dropped, s.tally.replaced)
+	}
 	b := command(nil, commandUnbind)
 	_ = unix.Send(s.fd, finish(append(message(nil, typeConfig, 0, s.opts.Queue), b...), 0), 0)
 	s.mu.Lock()

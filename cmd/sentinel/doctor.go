@@ -30,6 +30,7 @@ type doctor struct {
 	live    bool
 	targets []capture.Target
 	home    string // the folder that logs go to
+	rings   uint64 // bytes that the kernel is to set aside for packets
 }
 
 // runDoctor is the subcommand doctor.
@@ -66,6 +67,20 @@ func runDoctor(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// driverNotes makes findings of what a driver has to say of its settings.
+type driverNotes struct {
+	d    *doctor
+	area string
+}
+
+// Infof implements capture.Log.
+func (driverNotes) Infof(string, ...any) {}
+
+// Warnf implements capture.Log.
+func (n driverNotes) Warnf(format string, args ...any) {
+	n.d.warn(n.area, fmt.Sprintf(format, args...), "the engine says so at start", "")
 }
 
 // examine looks at everything, in the order of the report.
@@ -118,6 +133,7 @@ func (d *doctor) capturing() {
 		d.bindings()
 	default:
 		for i := range d.targets {
+			d.targets[i].Auto = max(len(d.m.CPUs), 1)
 			d.network(&d.targets[i])
 		}
 	}

@@ -8,7 +8,9 @@ import (
 
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
+	"sentinel/capture/afxdp"
 	"sentinel/capture/nfqueue"
+	"sentinel/capture/pcaplive"
 	"sentinel/internal/machine"
 )
 
@@ -71,6 +73,11 @@ func (d *doctor) rights() {
 // network looks at an interface that is to be captured from.
 func (d *doctor) network(t *capture.Target) {
 	f := d.m.Interface(t.Name)
+	if f == nil && d.sel.Driver == "pcap" && t.Name == afpacket.Any {
+		d.ok(t.Name, "all interfaces")
+		d.sources(t, &machine.Interface{Name: t.Name, MTU: 1500})
+		return
+	}
 	if f == nil {
 		what := "there is no interface " + t.Name
 		if t.Own != nil {
@@ -101,16 +108,15 @@ func (d *doctor) network(t *capture.Target) {
 	if inline {
 		hardware = gradeError // what the card has merged cannot be sent on as it was
 	}
-	adviseOffloads(&d.findings, f, hardware)
+	merges := merging
+	if d.sel.Driver == "af-xdp" {
+		merges = merging[:2] // XDP comes before the kernel's own
+	}
+	adviseOffloads(&d.findings, f, hardware, merges)
 	if d.sel.Driver == "af-xdp" {
 		d.xdp(f)
 	}
-	sources := 1
-	if d.sel.Driver == "af-packet" {
-		sources = d.packetSocket(t, f)
-	} else if n, err := t.Threads(1024); err == nil {
-		sources = n
-	}
+	sources := d.sources(t, f)
 	queue := d.sel.Driver == "af-xdp" || t.Get("cluster-type").Str("") == "cluster_qm"
 	if queue && sources > 1 {
 		adviseRSS(&d.findings, f)
@@ -124,19 +130,59 @@ func (d *doctor) network(t *capture.Target) {
 	d.place(t, f)
 }
 
-// packetSocket checks the settings of AF_PACKET, and returns how many sockets there will be.
-func (d *doctor) packetSocket(t *capture.Target, f *machine.Interface) int {
-	o, err := afpacket.Configure(t)
+// Sizes of a ring of AF_PACKET where nothing is configured, and of a place in it.
+const (
+	ringDefault = 16 << 20
+	ringPackets = 8192 // inline
+	ringPlace   = 2048
+)
+
+// sources checks the settings of a way of capturing, and returns how many sources there will be.
+func (d *doctor) sources(t *capture.Target, f *machine.Interface) int {
+	t.Log = driverNotes{d, f.Name}
+	var o afpacket.Options
+	var err error
+	switch d.sel.Driver {
+	case "af-packet":
+		o, err = afpacket.Configure(t)
+	case "pcap":
+		o, err = pcaplive.Configure(t)
+	case "af-xdp":
+		var x afxdp.Options
+		x, err = afxdp.Configure(t)
+		o.Threads = x.Threads
+	}
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
 			d.fail(f.Name, line, "the engine would not start", "")
 		}
 		return 1
 	}
+	n := max(o.Threads, 1)
+	if d.sel.Driver == "af-xdp" {
+		return n
+	}
 	if o.BlockSize > 0 && o.BlockSize < f.MTU+100 {
 		d.fail(f.Name, fmt.Sprintf("block-size %d is less than a packet of MTU %d takes", o.BlockSize, f.MTU), "large packets are lost", "set block-size to a power of two above it")
 	}
-	return max(o.Threads, 1)
+	one := uint64(ringDefault)
+	switch place := uint64(max(ringPlace, f.MTU+128)); {
+	case o.Packets > 0:
+		one = uint64(o.Packets) * place
+	case o.CopyTo != "":
+		one = ringPackets * place
+	case o.Blocks > 0 || o.BlockSize > 0:
+		blocks, size := o.Blocks, o.BlockSize
+		if blocks == 0 {
+			blocks = 64
+		}
+		if size == 0 {
+			size = 256 << 10
+		}
+		one = uint64(blocks) * uint64(size)
+	}
+	d.rings += one * uint64(n)
+	return n
 }
 
 // largestXDP is the largest MTU that a page holds with what XDP needs besides.
@@ -200,6 +246,7 @@ func (d *doctor) queues() {
 	for i := range d.targets {
 		t := &d.targets[i]
 		area := "queue " + t.Name
+		t.Log = driverNotes{d, area}
 		list, err := nfqueue.Configure(t)
 		if err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {

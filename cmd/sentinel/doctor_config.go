@@ -144,9 +144,6 @@ func (d *doctor) logs() {
 	}
 }
 
-// socketFolder is where the control socket is if the configuration does not say.
-const socketFolder = "/var/run/suricata"
-
 // socket looks whether the place of the control socket is free.
 func (d *doctor) socket() {
 	const area = "control socket"
@@ -154,10 +151,7 @@ func (d *doctor) socket() {
 	if n.Get("enabled").IsFalse() || !n.Exists() {
 		return
 	}
-	path := n.Get("filename").Str("suricata-command.socket")
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(socketFolder, path)
-	}
+	path := sentinel.ControlPath(n.Get("filename").Str(""))
 	st, err := os.Lstat(path)
 	switch {
 	case err != nil:

@@ -6,12 +6,8 @@ import (
 	"strings"
 
 	"sentinel/capture"
-	"sentinel/capture/afpacket"
 	"sentinel/internal/machine"
 )
-
-// ringDefault is the memory of a ring of AF_PACKET where nothing is configured.
-const ringDefault = 16 << 20
 
 // memory adds up what is set aside for capturing and what the configuration lets the engine take.
 func (d *doctor) memory() {
@@ -23,20 +19,7 @@ func (d *doctor) memory() {
 	if limit == 0 {
 		return
 	}
-	var rings, caps uint64
-	if d.live && d.sel.Driver == "af-packet" {
-		for i := range d.targets {
-			o, err := afpacket.Configure(&d.targets[i])
-			if err != nil {
-				continue
-			}
-			one := uint64(ringDefault)
-			if o.Blocks > 0 || o.BlockSize > 0 {
-				one = uint64(max(o.Blocks, 64)) * uint64(max(o.BlockSize, 256<<10))
-			}
-			rings += one * uint64(max(o.Threads, 1))
-		}
-	}
+	rings, caps := d.rings, uint64(0)
 	for _, key := range []string{"flow.memcap", "stream.memcap", "stream.reassembly.memcap", "defrag.memcap", "host.memcap", "ippair.memcap", "detect.thresholds.memcap"} {
 		if n, err := d.root.Get(key).Size(0); err == nil {
 			caps += n

@@ -16,7 +16,7 @@ import (
 )
 
 // wire is a card without faults.
-func wiredInterface(name string) machine.Interface {
+func wire(name string) machine.Interface {
 	return machine.Interface{Name: name, Index: 2, Type: "ethernet", Kind: "physical", Driver: "ice", Bus: "0000:3b:00.0", Node: 0, MTU: 1500, Up: true,
 		Carrier: true, Speed: 10000, Queues: machine.Queues{RX: 2, TX: 2}, XDP: machine.XDP{Known: true, Native: true, Redirect: true, ZeroCopy: true},
 		Offloads: map[string]machine.Offload{"gro": {}, "lro": {}, "rx-gro-hw": {}, "tso": {}, "rxvlan": {}},
@@ -39,7 +39,7 @@ func healthy() *machine.Machine {
 	for i := range 4 {
 		m.CPUs = append(m.CPUs, machine.CPU{Number: i, Core: i, Node: i / 2, Siblings: []int{i}, Allowed: true})
 	}
-	m.Interfaces = []machine.Interface{wiredInterface("eth0"), wiredInterface("eth1")}
+	m.Interfaces = []machine.Interface{wire("eth0"), wire("eth1")}
 	return m
 }
 
@@ -87,7 +87,7 @@ func TestDoctor(t *testing.T) {
 		{name: "files", sel: packet, harm: func(m *machine.Machine) { m.Process.Files = 100 }, want: "error|limits|100 files may be open|ulimit -n"},
 		{name: "clock", sel: packet, harm: func(m *machine.Machine) { m.Kernel.Clock, m.Kernel.Clocks = "hpet", []string{"tsc", "hpet"} }, want: "warning|time|the clock source is hpet|echo tsc >"},
 		{name: "time", sel: packet, harm: func(m *machine.Machine) { no := false; m.Kernel.Synchronised = &no }, want: "warning|time|no time server|timedatectl"},
-		{name: "ring", yaml: "af-packet:\n  - interface: eth0\n    ring-size: 16777216\n    threads: 4\n", sel: packet, want: "error|memory|are available|ring-size"},
+		{name: "ring", yaml: "af-packet:\n  - interface: eth0\n    ring-size: 1000000\n    threads: 16\n", sel: packet, want: "error|memory|are available|ring-size"},
 		{name: "memcaps", yaml: "stream:\n  reassembly:\n    memcap: 20gb\n", sel: packet, want: "error|memory|memcaps let the engine take|memcaps"},
 		{name: "container", yaml: "stream:\n  memcap: 400mb\n", sel: packet, harm: func(m *machine.Machine) { m.Memory.Limit = 512 << 20 }, want: "warning|memory|of 512.0 MiB|memcaps"},
 		{name: "queue in use", sel: queue, harm: func(m *machine.Machine) { m.Kernel.QueuesRead = []int{1} }, want: "error|queue 0:1|another program reads queue 1|nfnetlink_queue"},

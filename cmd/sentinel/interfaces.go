@@ -248,7 +248,7 @@ func advise(f *machine.Interface) []finding {
 	if !f.Up {
 		all.warn(f.Name, "it is down", "no packet arrives", "ip link set "+f.Name+" up")
 	}
-	adviseOffloads(&all, f, gradeWarning)
+	adviseOffloads(&all, f, gradeWarning, merging)
 	adviseRSS(&all, f)
 	if f.Ring.RX > 0 && f.Ring.RX < f.Ring.MaxRX && f.Kind == "physical" {
 		all.warn(f.Name, fmt.Sprintf("the receive ring has %d descriptors of %d", f.Ring.RX, f.Ring.MaxRX), "bursts are lost before the engine sees them",
@@ -257,14 +257,14 @@ func advise(f *machine.Interface) []finding {
 	return all
 }
 
-// merging are the offloads that make one packet of several.
+// merging are the offloads that make one packet of several; those of the card come first.
 var merging = []string{"lro", "rx-gro-hw", "gro"}
 
-// adviseOffloads looks for offloads that change what is seen.
-func adviseOffloads(all *findings, f *machine.Interface, hardware grade) {
+// adviseOffloads looks for those of some offloads that are on, and change what is seen. hardware is how bad it is of the card.
+func adviseOffloads(all *findings, f *machine.Interface, hardware grade, names []string) {
 	var on, stuck []string
 	worst := gradeWarning
-	for _, name := range merging {
+	for _, name := range names {
 		o, ok := f.Offloads[name]
 		switch {
 		case !ok || !o.On:

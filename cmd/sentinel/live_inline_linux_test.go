@@ -208,7 +208,6 @@ func TestLiveInlineStop(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		p.signal(syscall.SIGINT)
 	})
 	b := make([]byte, 100)
 	for n < frames {
