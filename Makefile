@@ -7,7 +7,7 @@ SHELL := /bin/sh
 GO ?= go
 OUT ?= out
 
-.PHONY: run test build deps fmt vet portable unit invariants race captures fuzz bench verify clean help
+.PHONY: run test build build-dpdk test-dpdk deps fmt vet portable unit invariants race captures fuzz bench verify clean help
 
 run: deps build
 	@mkdir -p $(OUT)
@@ -15,10 +15,25 @@ run: deps build
 	@echo "bin/sentinel -r qa/pcaps/demo.pcap -S etc/rules/demo.rules -l $(OUT)"
 	@bin/sentinel -r qa/pcaps/demo.pcap -S etc/rules/demo.rules -l $(OUT)
 
-test: deps fmt vet portable unit invariants race captures
+test: deps fmt vet portable unit invariants race captures test-dpdk
 
 build:
 	$(GO) build -o bin/sentinel ./cmd/sentinel
+
+# With DPDK: needs libdpdk-dev, which scripts/deps dpdk installs.
+build-dpdk:
+	@scripts/deps dpdk
+	$(GO) build -tags dpdk -o bin/sentinel ./cmd/sentinel
+
+# The parts that need DPDK, where it is installed.
+test-dpdk:
+	@if pkg-config --exists libdpdk 2>/dev/null; then \
+		$(GO) vet -tags dpdk ./capture/dpdk ./bypass/rteflow && \
+		$(GO) build -tags dpdk -o /dev/null ./cmd/sentinel && \
+		$(GO) test -tags dpdk ./capture/dpdk ./bypass/rteflow; \
+	else \
+		echo "test-dpdk: libdpdk is not installed: left out (make build-dpdk installs it)"; \
+	fi
 
 deps:
 	@scripts/deps
@@ -72,4 +87,4 @@ clean:
 	rm -rf bin $(OUT)
 
 help:
-	@echo "run test build deps fmt vet portable unit invariants race captures fuzz bench verify clean"
+	@echo "run test build build-dpdk test-dpdk deps fmt vet portable unit invariants race captures fuzz bench verify clean"

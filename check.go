@@ -51,6 +51,7 @@ var doneKeys = []string{
 	"af-xdp.mem-unaligned", "af-xdp.enable-busy-poll", "af-xdp.busy-poll-time", "af-xdp.busy-poll-budget",
 	"af-xdp.gro-flush-timeout", "af-xdp.napi-defer-hard-irq", "af-xdp.checksum-checks", "af-xdp.bpf-filter",
 	"af-xdp.copy-mode", "af-xdp.copy-iface", "af-xdp.live-interface",
+	"dpdk",
 	"pcap-file.recursive", "pcap-file.continuous", "pcap-file.delay", "pcap-file.poll-interval", "pcap-file.delete-when-done", "bpf-filter", "nfq",
 	"af-packet.bypass", "af-packet.xdp-mode", "af-packet.xdp-filter-file", "af-packet.pinned-maps", "af-packet.pinned-maps-name",
 	"af-packet.use-percpu-hash", "af-xdp.bypass", "bypass", "early-drop", "flow.elephant",

@@ -11,6 +11,7 @@ import (
 	"sentinel/capture"
 	"sentinel/capture/afpacket"
 	"sentinel/capture/afxdp"
+	"sentinel/capture/dpdk"
 	"sentinel/capture/nfqueue"
 	"sentinel/capture/pcaplive"
 	"sentinel/internal/conf"
@@ -21,6 +22,7 @@ var drivers = []capture.Driver{
 	afpacket.Driver,
 	pcaplive.Driver,
 	afxdp.Driver,
+	dpdk.Driver,
 	nfqueue.Driver,
 }
 

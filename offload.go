@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sentinel/bypass"
+	"sentinel/bypass/rteflow"
 	"sentinel/bypass/xdp"
 	"sentinel/capture"
 	"sentinel/decode"
@@ -25,6 +26,7 @@ type offloader struct {
 var offloaders = []offloader{
 	{"af-packet", xdp.Open},
 	{"af-xdp", xdp.OpenShared},
+	{"dpdk", rteflow.Open},
 }
 
 // offload is the engine's part in carrying flows below it.

@@ -19,7 +19,6 @@ var notYet = []struct {
 	{name: "pfring-int", value: '=', instead: "use --af-packet"},
 	{name: "pfring-cluster-id", value: '='},
 	{name: "pfring-cluster-type", value: '='},
-	{name: "dpdk"},
 	{name: "netmap", value: '?', instead: "use --af-packet"},
 	{name: "ipfw", short: "d", value: '='},
 	{name: "pcap-file-buffer-size", value: '='},

@@ -14,6 +14,7 @@ var selectors = [...]struct{ option, driver, doc string }{
 	{"af-packet", "af-packet", "capture from this `INTERFACE` through AF_PACKET, from those of the configuration without"},
 	{"pcap", "pcap", "capture from this `INTERFACE`, of any type, or from any of them; from those of the configuration without"},
 	{"af-xdp", "af-xdp", "capture from this `INTERFACE` through AF_XDP, from those of the configuration without"},
+	{"dpdk", "dpdk", "capture from this `PORT` of DPDK, from those of the configuration without (builds with the tag dpdk)"},
 }
 
 // selection is what the command line says to capture from; live is false when it says nothing of a network.

@@ -58,6 +58,9 @@ func New(t testing.TB) *Net {
 	return n
 }
 
+// Here is the network namespace that the process is in. It is for a program that a test has started in its own one.
+func Here(t testing.TB) *Net { return &Net{t} }
+
 func (n *Net) must(what string, err error) {
 	n.t.Helper()
 	if err != nil {

@@ -1,0 +1,158 @@
+//go:build dpdk && cgo
+
+package dpdk
+
+/*
+#include <stdlib.h>
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// fresh is how old statistics of a port may be: some drivers ask the card for them, which takes a while.
+const fresh = 100 * time.Millisecond
+
+// refresh reads the port's statistics. Some drivers forget their counts when the device is reset: they go on from where they were.
+func (h *port) refresh(now bool) {
+	if !now && time.Since(h.asked) < fresh {
+		return
+	}
+	h.asked = time.Now()
+	for _, fd := range h.socks {
+		if st, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			h.lost += uint64(st.Drops) // the kernel starts anew with each look
+		}
+	}
+	var s C.sn_stats
+	if C.sn_port_stats(h.c, &s) != 0 {
+		return
+	}
+	add := func(sum, last *C.uint64_t, now C.uint64_t) {
+		if now >= *last {
+			*sum += now - *last
+		} else {
+			*sum += now
+		}
+		*last = now
+	}
+	add(&h.sum.ipackets, &h.last.ipackets, s.ipackets)
+	add(&h.sum.opackets, &h.last.opackets, s.opackets)
+	add(&h.sum.ibytes, &h.last.ibytes, s.ibytes)
+	add(&h.sum.obytes, &h.last.obytes, s.obytes)
+	add(&h.sum.imissed, &h.last.imissed, s.imissed)
+	add(&h.sum.ierrors, &h.last.ierrors, s.ierrors)
+	add(&h.sum.oerrors, &h.last.oerrors, s.oerrors)
+	add(&h.sum.nombuf, &h.last.nombuf, s.nombuf)
+}
+
+// losses is how many packets the port has lost before a queue was read.
+func (h *port) losses(now bool) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refresh(now)
+	return uint64(h.sum.imissed+h.sum.ierrors+h.sum.nombuf) + h.lost
+}
+
+// Counters returns the counters of the source, with Suricata's names, and those of the port for its first source. It may be called from
+// any goroutine, once an interval.
+func (s *Source) Counters() map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end {
+		return map[string]uint64{"capture.packets": s.final.Received + s.final.Dropped}
+	}
+	st := s.stats(false)
+	m := map[string]uint64{
+		"capture.packets":         st.Received + st.Dropped,
+		"capture.dpdk.unsent":     load(&s.lane.unsent),
+		"capture.dpdk.inbox_full": uint64(C.sn_port_inbox_full(s.port.c, C.int(s.n))),
+	}
+	if s.n > 0 {
+		return m
+	}
+	h := s.port
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m["capture.rx_errors"] = uint64(h.sum.imissed + h.sum.ierrors + h.sum.nombuf)
+	m["capture.tx_errors"] = uint64(h.sum.oerrors)
+	m["capture.dpdk.imissed"] = uint64(h.sum.imissed) + h.lost
+	m["capture.dpdk.no_mbufs"] = uint64(h.sum.nombuf)
+	m["capture.dpdk.ierrors"] = uint64(h.sum.ierrors)
+	return m
+}
+
+// Extended returns the driver's own statistics of the port that are not zero, by the names it gives them.
+func (s *Source) Extended() (map[string]uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end {
+		return nil, fmt.Errorf("capture on %s is closed", s.port.name)
+	}
+	const most = 1 << 16
+	n := C.sn_port_xstats_count(s.port.c)
+	if n <= 0 || n > most {
+		return nil, nil
+	}
+	const name = 64
+	names := (*C.char)(C.calloc(C.size_t(n), name))
+	ids := (*C.uint64_t)(C.calloc(C.size_t(n), 8))
+	values := (*C.uint64_t)(C.calloc(C.size_t(n), 8))
+	defer func() {
+		C.free(unsafe.Pointer(names))
+		C.free(unsafe.Pointer(ids))
+		C.free(unsafe.Pointer(values))
+	}()
+	if names == nil || ids == nil || values == nil {
+		return nil, fmt.Errorf("%s: no memory for statistics", s.port.name)
+	}
+	k := min(C.sn_port_xstats_names(s.port.c, names, n), n)
+	v := min(C.sn_port_xstats(s.port.c, ids, values, n), n)
+	if k < 0 || v < 0 {
+		return nil, fmt.Errorf("%s: no statistics: %s", s.port.name, C.GoString(C.sn_strerror(min(k, v))))
+	}
+	m := map[string]uint64{}
+	id, value := unsafe.Slice(ids, int(n)), unsafe.Slice(values, int(n))
+	for i := range int(v) {
+		if at := int(id[i]); value[i] > 0 && at < int(k) {
+			m[C.GoString((*C.char)(unsafe.Add(unsafe.Pointer(names), at*name)))] = uint64(value[i])
+		}
+	}
+	return m, nil
+}
+
+// leave takes one source of the port away; the last one stops it.
+func (h *port) leave() error {
+	if h.lanes--; h.lanes > 0 {
+		return nil
+	}
+	if h.peer != nil {
+		h.peer.peer, h.peer = nil, nil
+	}
+	h.open = false
+	for _, fd := range h.socks {
+		unix.Close(fd)
+	}
+	h.socks = nil
+	for _, c := range h.cpus {
+		delete(env.used, c)
+	}
+	h.cpus = nil
+	var r C.int
+	env.do(func() {
+		if h.plan.Spread == SpreadFlows {
+			C.sn_port_flush(h.c)
+		}
+		r = C.sn_port_stop(h.c)
+	})
+	if r != 0 {
+		return fmt.Errorf("cannot stop port %s: %s", h.name, C.GoString(C.sn_strerror(r)))
+	}
+	return nil
+}
