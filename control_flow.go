@@ -71,4 +71,25 @@ func (x *controller) ifaceStat(a control.Args) control.Reply {
 }
 
 // bypassed tells of the maps of flows that the kernel passes by.
-func (x *controller) bypassed() control.Reply { return control.NOK("Bypass not enabled") }
+func (x *controller) bypassed() control.Reply {
+	m := x.e.active().offload.manager.Load()
+	if m == nil {
+		return control.NOK("Bypass not enabled")
+	}
+	type flows struct {
+		Held4    uint64 `json:"ipv4_maps_count"`
+		Success4 uint64 `json:"ipv4_success"`
+		Fail4    uint64 `json:"ipv4_fail"`
+		Held6    uint64 `json:"ipv6_maps_count"`
+		Success6 uint64 `json:"ipv6_success"`
+		Fail6    uint64 `json:"ipv6_fail"`
+	}
+	all := map[string]flows{}
+	for _, i := range m.Interfaces() {
+		all[i.Name] = flows{i.Held[0], i.Success[0], i.Fail[0], i.Held[1], i.Success[1], i.Fail[1]}
+	}
+	if len(all) == 0 {
+		return control.NOK("No interface using bypass")
+	}
+	return control.OK(all)
+}
