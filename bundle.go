@@ -37,10 +37,6 @@ type wire struct {
 	peer   capture.Source // reads the other side; nil = nobody does
 }
 
-// symmetric is implemented by sources that know whether source i of an interface and source i of the one that it copies to get
-// the same flows. The others do.
-type symmetric interface{ Symmetric() bool }
-
 // side is what Open has opened of one interface.
 type side struct {
 	name, to string // to = where frames are copied; "" = nowhere
@@ -66,7 +62,7 @@ func join(sides []side) (wires map[capture.Source]wire, apart string) {
 			apart = fmt.Sprintf("%s has %d queues and %s has %d", a.name, len(a.sources), b.name, len(b.sources))
 		}
 		for k, s := range a.sources {
-			if y, ok := s.(symmetric); ok && !y.Symmetric() && apart == "" {
+			if y, ok := s.(capture.Symmetric); ok && !y.Symmetric() && apart == "" {
 				apart = fmt.Sprintf("%s cannot promise that both directions of a flow come in on the same queue", a.name)
 			}
 			w := wire{bundle: next}

@@ -59,6 +59,11 @@ func (x *controller) ifaceStat(a control.Args) control.Reply {
 	}
 	for _, i := range x.e.InterfaceStats() {
 		if i.Name == name {
+			for _, b := range x.e.BypassStats() {
+				if b.Name == name {
+					i.Bypassed += b.Pkts
+				}
+			}
 			return control.OK(struct {
 				Pkts     uint64 `json:"pkts"` // lost ones too
 				Invalid  uint64 `json:"invalid-checksums"`
@@ -72,24 +77,14 @@ func (x *controller) ifaceStat(a control.Args) control.Reply {
 
 // bypassed tells of the maps of flows that the kernel passes by.
 func (x *controller) bypassed() control.Reply {
-	m := x.e.active().offload.manager.Load()
-	if m == nil {
+	list := x.e.BypassStats()
+	if list == nil {
 		return control.NOK("Bypass not enabled")
 	}
-	type flows struct {
-		Held4    uint64 `json:"ipv4_maps_count"`
-		Success4 uint64 `json:"ipv4_success"`
-		Fail4    uint64 `json:"ipv4_fail"`
-		Held6    uint64 `json:"ipv6_maps_count"`
-		Success6 uint64 `json:"ipv6_success"`
-		Fail6    uint64 `json:"ipv6_fail"`
-	}
-	all := map[string]flows{}
-	for _, i := range m.Interfaces() {
-		all[i.Name] = flows{i.Held[0], i.Success[0], i.Fail[0], i.Held[1], i.Success[1], i.Fail[1]}
-	}
-	if len(all) == 0 {
-		return control.NOK("No interface using bypass")
+	all := map[string]map[string]uint64{}
+	for _, s := range list {
+		all[s.Name] = map[string]uint64{"ipv4_maps_count": s.Held[0], "ipv4_success": s.Success[0], "ipv4_fail": s.Fail[0],
+			"ipv6_maps_count": s.Held[1], "ipv6_success": s.Success[1], "ipv6_fail": s.Fail[1]}
 	}
 	return control.OK(all)
 }

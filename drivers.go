@@ -102,6 +102,21 @@ func Inline(root *conf.Node, s Selection) bool {
 	return false
 }
 
+// Forwards reports whether frames of the selection go on to another interface, judged or not: then both directions of a flow come in
+// on two interfaces, and must be one flow.
+func Forwards(root *conf.Node, s Selection) bool {
+	d, list, err := s.targets(root)
+	if err != nil || d.Inline == nil {
+		return false
+	}
+	for i := range list {
+		if mode, _, err := list[i].CopyMode(); err == nil && mode != "none" {
+			return true
+		}
+	}
+	return false
+}
+
 // Open opens the sources of a selection, to Run them, and names their interfaces for events.
 func (e *Engine) Open(s Selection) ([]capture.Source, error) {
 	d, list, err := s.targets(e.tree.Root())

@@ -108,6 +108,25 @@ func (e *Engine) stopOffload() {
 	}
 }
 
+// closeOffload lets go of what was opened for a run that never came.
+func (e *Engine) closeOffload() error {
+	var errs []error
+	if o := e.offload.below; o != nil {
+		errs = append(errs, o.Close())
+	}
+	if d := e.early.dropper; d != nil {
+		errs = append(errs, d.Close())
+	}
+	e.offload.below, e.early.dropper = nil, nil
+	return errors.Join(errs...)
+}
+
+// UsesMaps reports whether the engine changes maps of the kernel while it runs, for which a process needs CAP_BPF.
+func (e *Engine) UsesMaps() bool {
+	_, kernel := e.offload.below.(*xdp.Offloader)
+	return kernel || e.early.dropper != nil
+}
+
 // BypassStats are the flows that are carried below the engine, by interface. It is nil where nothing carries flows.
 func (e *Engine) BypassStats() []bypass.InterfaceStats {
 	m := e.offload.manager.Load()

@@ -274,17 +274,21 @@ func bypassLive(t *testing.T, driver, mode string, flows, room int) {
 // Inline, what is bypassed goes on to the other side of the wire, and what a rule drops does not; the records have both directions.
 func TestBypassInlineLive(t *testing.T) {
 	for _, c := range []struct {
-		name, rule string
-		drop       bool
+		driver, mode, name, rule string
+		drop                     bool
 	}{
-		{"bypassed", bypassRule, false},
-		{"dropped", `drop udp any any -> any 9999 (msg:"no"; sid:1;)`, true},
+		{"af-packet", "xdp-mode: soft", "bypassed", bypassRule, false},
+		{"af-packet", "xdp-mode: soft", "dropped", dropRule, true},
+		{"af-xdp", "force-xdp-mode: skb", "bypassed", bypassRule, false},
+		{"af-xdp", "force-xdp-mode: skb", "dropped", dropRule, true},
 	} {
-		t.Run(c.name, func(t *testing.T) { bypassInlineLive(t, c.rule, c.drop) })
+		t.Run(c.driver+" "+c.mode+" "+c.name, func(t *testing.T) { bypassInlineLive(t, c.driver, c.mode, c.rule, c.drop) })
 	}
 }
 
-func bypassInlineLive(t *testing.T, rule string, drop bool) {
+const dropRule = `drop udp any any -> any 9999 (msg:"no"; sid:1;)`
+
+func bypassInlineLive(t *testing.T, driver, mode, rule string, drop bool) {
 	const flows = 500
 	n := live.New(t)
 	n.Pair("in0", "out0")
@@ -294,30 +298,30 @@ func bypassInlineLive(t *testing.T, rule string, drop bool) {
 	captured := 0
 	var logged strings.Builder
 	e, err := New(Options{
-		Config: []byte(`%YAML 1.1
+		Config: []byte(fmt.Sprintf(`%%YAML 1.1
 ---
-af-packet:
+%s:
   - interface: in0
     threads: 1
     cluster-id: 91
     copy-mode: ips
     copy-iface: in1
     bypass: yes
-    xdp-mode: soft
+    %s
   - interface: in1
     threads: 1
     cluster-id: 92
     copy-mode: ips
     copy-iface: in0
     bypass: yes
-    xdp-mode: soft
+    %s
 livedev:
   use-for-tracking: no
 outputs:
   - eve-log:
       enabled: yes
       types: [flow]
-`), NoLogs: true, IPS: true, RunMode: "autofp", Workers: 2, Rules: rule, Log: zerolog.New(&logged),
+`, driver, mode, mode)), NoLogs: true, IPS: true, RunMode: "autofp", Workers: 2, Rules: rule, Log: zerolog.New(&logged),
 		OnEvent: func(line []byte) {
 			var x flowEvent
 			if err := json.Unmarshal(line, &x); err != nil {
@@ -335,7 +339,7 @@ outputs:
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources, err := e.Open(Selection{Driver: "af-packet"})
+	sources, err := e.Open(Selection{Driver: driver})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +362,7 @@ outputs:
 			}
 			sent[d]++
 			bytes[d] += uint64(len(f))
-			if i%5 == 0 {
+			if i%5 == 0 && driver == "af-packet" {
 				bytes[d] -= 4
 			}
 			if i%50 == 49 {

@@ -461,6 +461,9 @@ func (e *Engine) runWorkers(ctx context.Context, bundles [][]*tap) error {
 		for i, w := range workers {
 			select {
 			case <-ended[i]:
+				if w.gone {
+					e.lose(w)
+				}
 			case <-w.lost:
 				e.lose(w)
 			}
@@ -652,7 +655,7 @@ func (e *Engine) Close() error {
 	if e.parent == nil {
 		e.rejects.close()
 	}
-	err := e.out.Close()
+	err := errors.Join(e.out.Close(), e.closeOffload())
 	if e.datasets != nil && e.parent == nil {
 		err = errors.Join(err, e.datasets.Save())
 	}

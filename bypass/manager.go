@@ -3,6 +3,7 @@ package bypass
 import (
 	"bytes"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,16 +117,43 @@ func (m *Manager) run() {
 	for {
 		select {
 		case <-m.stop:
-			m.serve()
-			m.returnAll()
+			m.guard(m.serve)
+			m.guard(m.returnAll)
 			return
 		case <-m.wake:
-			m.serve()
+			m.guard(m.serve)
 		case now := <-t.C:
-			m.serve()
-			m.sweep(now.UnixNano())
+			m.guard(m.serve)
+			m.guard(func() { m.sweep(now.UnixNano()) })
 		}
 	}
+}
+
+// guard runs f and survives a bug in it, or in the offloader. No flow waits for ever: those that were under way stay with the engine.
+func (m *Manager) guard(f func()) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		m.count[statErrors].Add(1)
+		if m.fails++; m.fails <= maxFailReports {
+			m.opt.Warn("a bug was caught, bypass goes on: %v\n%s", r, debug.Stack())
+		}
+		for i, o := range m.asked {
+			if h := m.flows[canonical(m.batch[i].Key)]; h != nil && h.owner == o {
+				delete(m.flows, canonical(h.key))
+			}
+			delete(m.byID, o)
+			o.desk.post(Report{Flow: o.flow, Event: Failed})
+		}
+		for _, h := range m.leaving {
+			delete(m.flows, canonical(h.key))
+			h.desk.post(Report{Flow: h.flow, Event: Done})
+		}
+		m.batch, m.asked, m.back, m.leaving = m.batch[:0], m.asked[:0], m.back[:0], m.leaving[:0]
+	}()
+	f()
 }
 
 // serve carries out all requests that wait.
@@ -138,7 +166,8 @@ func (m *Manager) serve() {
 		for _, d := range desks {
 			h, t := d.head.Load(), d.tail.Load()
 			for ; h != t; h++ {
-				r := &d.ring[h%deskSlots]
+				r := d.ring[h%deskSlots]
+				d.head.Store(h + 1) // whatever comes of it, it is not done twice
 				o := owner{d, r.flow}
 				switch {
 				case r.leave:
@@ -156,10 +185,9 @@ func (m *Manager) serve() {
 					m.install()
 				}
 			}
-			if h != d.head.Load() {
-				more = true // there may be more by now
+			if h != d.tail.Load() {
+				more = true
 			}
-			d.head.Store(h)
 		}
 		m.install()
 		m.remove()

@@ -340,3 +340,26 @@ func FuzzNetworks(f *testing.F) {
 		}
 	})
 }
+
+// faulty is an offloader with a bug.
+type faulty struct{ card }
+
+func (f *faulty) Install([]Entry) { panic("bug") }
+
+// A bug in an offloader leaves its flows with the engine.
+func TestManagerSurvives(t *testing.T) {
+	said := make(chan string, 10)
+	m := NewManager(&faulty{}, Options{Warn: func(f string, _ ...any) { said <- f }})
+	d := m.Desk()
+	m.Start()
+	for i := range 2 {
+		d.Ask(entry(i), Flow{uint32(i), uint64(i)})
+		mail(t, d, func(l []Report) bool { return count(l, Failed) == 1 })
+	}
+	if len(said) == 0 {
+		t.Error("nothing was said")
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+}

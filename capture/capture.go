@@ -91,7 +91,8 @@ type Source interface {
 	Close() error
 }
 
-// Injector is implemented by sources that can send a frame (reject).
+// Injector is implemented by sources that can send a frame (reject). Inject is called by the goroutine that owns the source; of a
+// wire whose two sides one worker reads, that is the owner of both.
 type Injector interface {
 	// Inject sends a whole frame of the source's link type. The bytes are not kept.
 	Inject(b []byte) error
@@ -105,6 +106,12 @@ type Poller interface {
 	// Descriptor is a file descriptor that is readable (poll(2)) when Poll has frames to lend. It is -1 where only polling
 	// tells; it may change between calls.
 	Descriptor() int
+}
+
+// Symmetric is implemented by sources that know whether source i of their interface and source i of the one that they forward to
+// get the same flows. Those that do not implement it promise that.
+type Symmetric interface {
+	Symmetric() bool
 }
 
 // Counted is implemented by sources that count more than Stats has.

@@ -268,7 +268,7 @@ func (l *layer) detect(c *tcp.Context, s *State, d flow.Dir, data []byte, off ui
 				return len(data), 0
 			}
 			if want != d {
-				f.AppDir[d] = flow.ProtoUnknown
+				// The other side's data is on its way, or lost: what comes next on this one goes to the parser all the same.
 				s.search.patternsDone[d], s.search.probesDone[d], s.search.refused[d] = false, false, 0
 				return 0, 0
 			}

@@ -12,6 +12,7 @@ import (
 	"sentinel/capture"
 	"sentinel/decode"
 	"sentinel/internal/conf"
+	"sentinel/internal/xdp"
 	"sentinel/qa/live"
 	"sentinel/stream/flow"
 )
@@ -202,4 +203,32 @@ func TestClock(t *testing.T) {
 	if c.wall(0) != 0 {
 		t.Error("a time from nowhere")
 	}
+}
+
+// A veth interface sends what is redirected to it only when its other end has NAPI (GRO): without, bypassed packets would be lost
+// without a word.
+func TestNativeNeedsTransmit(t *testing.T) {
+	n := live.New(t)
+	n.Pair("in0", "out0")
+	n.Pair("in1", "out1")
+	const text = "af-packet:\n  - {interface: in0, bypass: yes, xdp-mode: driver, copy-mode: ips, copy-iface: in1}\n"
+	if _, err := transmits("in1"); errors.Is(err, errUnknown) {
+		live.Skip(t, "the kernel does not tell XDP features: Linux 6.3 is needed")
+	}
+	o, err := Open(targets(t, text, &quiet{}))
+	if o != nil || err == nil || !strings.Contains(err.Error(), "xdp-mode: soft") {
+		t.Errorf("%v, %v", o, err)
+	}
+	p, err := xdp.Attach(xdp.Options{Interface: "out1", Mode: xdp.Native}) // which has NAPI for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if ok, err := transmits("in1"); err != nil || !ok {
+		t.Errorf("transmits %v, %v", ok, err)
+	}
+	if o, err = Open(targets(t, text, &quiet{})); err != nil {
+		t.Fatal(err)
+	}
+	o.Close()
 }

@@ -85,6 +85,15 @@ func openIface(t *capture.Target, modeOf func(*capture.Target) (xdp.Mode, error)
 		return nil, fmt.Errorf("cannot bypass flows of %s by XDP: %w", t.Name, err)
 	}
 	f.slots = f.program.Slots()
+	if inline != "none" && f.program.Mode() != xdp.Generic {
+		if ok, err := transmits(to); err == nil && !ok {
+			err = errors.New("its driver does not send what XDP redirects to it: use the generic mode (xdp-mode: soft of af-packet, " +
+				"force-xdp-mode: skb of af-xdp); with veth, switch gro on at its other end")
+			return nil, errors.Join(fmt.Errorf("cannot bypass flows of %s by XDP in %s mode to %s: %w", t.Name, f.program.Mode(), to, err), f.program.Close())
+		} else if err != nil {
+			t.Log.Warnf("cannot find out whether %s sends what XDP redirects to it (%v): see that bypassed flows come through", to, err)
+		}
+	}
 	for _, key := range []string{"xdp-filter-file", "pinned-maps", "pinned-maps-name", "use-percpu-hash", "no-percpu-hash", "xdp-cpu-redirect"} {
 		if n := t.Get(key); n.Exists() && n.Str("") != "" {
 			t.Log.Infof("%s: %s of %s is not needed: the engine has an XDP program of its own, with maps that it keeps to itself", n.Pos(), key, t.Name)
@@ -98,14 +107,16 @@ func openIface(t *capture.Target, modeOf func(*capture.Target) (xdp.Mode, error)
 	return f, nil
 }
 
-// modeOf reads xdp-mode. What is forwarded is so by the generic mode unless the driver's is asked for: not every driver sends what
-// another one redirects, and then frames would be lost silently (veth, virtio with few queues).
+// modeOf reads xdp-mode. What is forwarded is so by the generic mode where it is not known that the driver of the other side sends
+// what this one redirects.
 func modeOf(t *capture.Target) (xdp.Mode, error) {
 	n := t.Get("xdp-mode")
 	switch n.Str("") {
 	case "", "auto":
-		if mode, _, _ := t.CopyMode(); mode != "none" {
-			return xdp.Generic, nil
+		if mode, to, _ := t.CopyMode(); mode != "none" {
+			if ok, err := transmits(to); !ok || err != nil {
+				return xdp.Generic, nil
+			}
 		}
 		return xdp.Auto, nil
 	case "soft":

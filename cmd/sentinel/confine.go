@@ -78,6 +78,9 @@ func (s *service) drop(e *sentinel.Engine) error {
 		if s.root.Get("threading.set-cpu-affinity").IsTrue() {
 			keep = append(slices.Clone(keep), daemon.SysNice)
 		}
+		if e.UsesMaps() && !slices.Contains(keep, daemon.BPF) {
+			keep = append(slices.Clone(keep), daemon.BPF, daemon.NetAdmin)
+		}
 	}
 	if s.pid != nil {
 		if err := s.pid.Prepare(s.id.UID, s.id.GID); err != nil {

@@ -80,10 +80,12 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	// What is wrong with the configuration is the engine's to tell.
 	if tree, err := o.tree(); err == nil {
-		if sel, live, err := o.selection(); err == nil && live && sentinel.Inline(tree.Root(), sel) {
-			opt.IPS = true
+		if sel, live, err := o.selection(); err == nil && live && sentinel.Forwards(tree.Root(), sel) {
+			opt.IPS = opt.IPS || sentinel.Inline(tree.Root(), sel)
 			// The directions of a flow come in on two interfaces: they must be one flow.
 			opt.Set = append(opt.Set[:len(opt.Set):len(opt.Set)], "livedev.use-for-tracking=no")
+		} else if err == nil && live {
+			opt.IPS = opt.IPS || sentinel.Inline(tree.Root(), sel)
 		}
 		if svc, err = o.service(log, tree); err != nil {
 			return log.fatal(err)
