@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sentinel/bypass"
 	"sentinel/capture"
 	"sentinel/capture/sim"
 	"sentinel/internal/control"
@@ -224,4 +225,18 @@ alert dns any any -> any any (msg:"d"; dns.query; dataset:set,seen,type string,m
 			wg.Wait()
 		})
 	}
+}
+
+// The form is Suricata's (LiveDeviceGetBypassedStats).
+func TestControlBypassed(t *testing.T) {
+	w := &watch{t: t}
+	e := w.engine(Options{})
+	m := bypass.NewManager(nil, bypass.Options{Interfaces: []string{"eth0"}})
+	e.offload.manager.Store(m)
+	r := runCommand(t, &controller{e: e}, "iface-bypassed-stat")
+	b, _ := json.Marshal(r.Message)
+	if want := `{"eth0":{"ipv4_fail":0,"ipv4_maps_count":0,"ipv4_success":0,"ipv6_fail":0,"ipv6_maps_count":0,"ipv6_success":0}}`; string(b) != want || !r.OK {
+		t.Errorf("got %s, want %s", b, want)
+	}
+	e.offload.manager.Store(nil)
 }
