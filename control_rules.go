@@ -46,7 +46,7 @@ func (x *controller) reloadSoon() control.Reply {
 	if x.e.reloading.Load() {
 		return control.NOK(reloadBusy)
 	}
-	go x.e.reloadNow()
+	x.e.ctl.soon.Go(func() { _, _ = x.e.reloadNow() })
 	return control.OK("done")
 }
 

@@ -11,6 +11,7 @@ import (
 
 // controlState is what the control socket tells of how the engine runs.
 type controlState struct {
+	soon   sync.WaitGroup         // reloads that nobody waits for but Close
 	mode   atomic.Pointer[string] // single, autofp or workers
 	source atomic.Pointer[string] // capture-mode
 	live   atomic.Bool            // time is the machine's

@@ -651,6 +651,7 @@ func (e *Engine) Close() error {
 		e.inject.close()
 	}
 	e.mu.Unlock()
+	e.ctl.soon.Wait()
 	e.stopStats()
 	if e.parent == nil {
 		e.rejects.close()

@@ -143,7 +143,7 @@ func (o *options) service(log *engineLog, tree *conf.Tree) (*service, error) {
 	}
 	if ownProcess {
 		s.control = make(chan os.Signal, 4)
-		signal.Notify(s.control, syscall.SIGUSR2, syscall.SIGHUP)
+		signal.Notify(s.control, signalReload, signalReopen)
 		s.notify = daemon.NewNotifier()
 		s.notify.Status("Reading rules")
 	}
@@ -269,13 +269,13 @@ func (s *service) signals(e *sentinel.Engine) func() {
 	c := s.control
 	if c == nil {
 		c = make(chan os.Signal, 4)
-		signal.Notify(c, syscall.SIGUSR2, syscall.SIGHUP)
+		signal.Notify(c, signalReload, signalReopen)
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for sig := range c {
-			if sig == syscall.SIGUSR2 {
+			if sig == signalReload {
 				s.reload(e)
 				continue
 			}
