@@ -31,8 +31,9 @@ type host struct {
 	s app.Scratch
 }
 
-func (h *host) Frame(uint8, uint64, int64) {}
-func (h *host) Scratch() *app.Scratch      { return &h.s }
+func (h *host) Frame(uint8, uint64, int64) *app.Frame { return nil }
+func (h *host) OpenFrame(uint8) *app.Frame            { return nil }
+func (h *host) Scratch() *app.Scratch                 { return &h.s }
 
 func newParser(t testing.TB, section string) *parser {
 	t.Helper()
