@@ -91,7 +91,7 @@ func (w *Worker) frame(u *stream.Unit, s *stream.State, f *app.Frame, buffer int
 	b.OpenObject("frame")
 	b.String("type", s.Proto.FrameName(f.Type))
 	b.Uint("id", f.ID)
-	b.String("direction", u.Dir.String())
+	b.String("direction", [2]string{app.ToServer: "toserver", app.ToClient: "toclient"}[u.Dir])
 	length := uint64(max(f.Len, 0))
 	if f.Len < 0 {
 		length = u.FrameEnd()
@@ -118,11 +118,15 @@ func (w *Worker) frame(u *stream.Unit, s *stream.State, f *app.Frame, buffer int
 	b.Close()
 }
 
-// framePayload adds the bytes of a frame of a stream that the receiver has acknowledged, at most limit. Holes are named.
+// framePayload adds the bytes of a frame of a stream, at most limit: those that the receiver has acknowledged, or inline all.
+// Holes are named.
 func (w *Worker) framePayload(u *stream.Unit, f *app.Frame, limit int) {
 	t := u.Tracker()
 	x := t.Edges(u.Flow, u.Dir)
 	end, complete := x.Acked, false
+	if t.Inline() { // rules have seen what the receiver has not
+		end = x.Right
+	}
 	if f.Len >= 0 {
 		last := f.Off + uint64(f.Len)
 		end, complete = min(end, last), last <= x.Right

@@ -462,7 +462,7 @@ func (e *Engine) done(u *Unit) {
 		} else if u.RawReady() {
 			e.tracker.RawSkip(&u.tcp, u.Dir)
 		}
-		if u.App != nil && u.App.frames != nil {
+		if u.App != nil && u.App.frames != nil && (u.App.updated[u.Dir] || u.Has(Pseudo)) {
 			e.pruneFrames(u, u.App)
 		}
 		e.tracker.Prune(f, u.Dir)
@@ -597,6 +597,8 @@ func (e *Engine) finish(f *flow.Flow) {
 			if _, live := s.Parser.Next(s.minTx); live {
 				ts, tc = true, true
 			}
+			ts = ts || len(s.Frames(flow.ToServer)) > 0
+			tc = tc || len(s.Frames(flow.ToClient)) > 0
 		}
 	}
 	for d, due := range [2]bool{ts, tc} {

@@ -118,7 +118,7 @@ func (e *Engine) pruneFrames(u *Unit, s *State) {
 	edge, kept := x.App, 0
 	for i := range l.list {
 		f := &l.list[i]
-		if f.Len >= 0 && f.Off+uint64(f.Len) <= max(x.Usable, x.Base) {
+		if f.Len >= 0 && f.Off+uint64(f.Len) <= max(x.Usable, x.App) {
 			continue
 		}
 		edge = min(edge, leftOf(f, x.App))
