@@ -2,7 +2,9 @@ package eve
 
 import (
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 
 	"sentinel/internal/conf"
 	"sentinel/stream"
@@ -12,7 +14,8 @@ import (
 // frameLogger writes frames as events of their own.
 type frameLogger struct {
 	logger
-	buffer int // payload-buffer-size
+	buffer int      // payload-buffer-size
+	types  []uint64 // by protocol: the types of frames that are written; nil = all
 }
 
 const (
@@ -30,17 +33,56 @@ func (o *Output) addFrames(n *conf.Node, l logger) error {
 	if size == 0 {
 		return errors.New("payload-buffer-size must not be 0")
 	}
-	o.frames = merge(o, o.frames, frameLogger{logger: l, buffer: int(size)}, func(x *frameLogger) *logger { return &x.logger },
-		func(a, b *frameLogger) bool { return a.buffer == b.buffer })
+	x := frameLogger{logger: l, buffer: int(size)}
+	if t := n.Get("types"); t.Exists() {
+		x.types = make([]uint64, len(o.layouts))
+		for _, name := range t.Strings() {
+			if !x.add(o.opt.Registry, name) {
+				o.warn("eve-log: frame: there are no frames %q", name)
+			}
+		}
+	}
+	o.frames = merge(o, o.frames, x, func(x *frameLogger) *logger { return &x.logger },
+		func(a, b *frameLogger) bool { return a.buffer == b.buffer && slices.Equal(a.types, b.types) })
 	return nil
 }
 
-// Frames is the types of a protocol's frames that are written, as a set of bits.
-func (o *Output) Frames(id app.ProtoID) uint64 {
-	if len(o.frames) == 0 {
-		return 0
+// add has the frames of a name written: "PROTOCOL.NAME", or all of a "PROTOCOL". It returns false when there are none.
+func (l *frameLogger) add(reg *app.Registry, name string) bool {
+	proto, frame, one := strings.Cut(strings.ToLower(name), ".")
+	p := (*app.Protocol)(nil)
+	if reg != nil {
+		p = reg.ByID(reg.ID(proto))
 	}
-	return ^uint64(0)
+	if p == nil {
+		return false
+	}
+	if !one {
+		l.types[reg.ID(proto)] = ^uint64(0)
+		return len(p.Frames) > 0
+	}
+	t, ok := p.Frame(frame)
+	if ok {
+		l.types[reg.ID(proto)] |= 1 << t
+	}
+	return ok
+}
+
+// wants reports whether frames of a type are written.
+func (l *frameLogger) wants(id app.ProtoID, t uint8) bool {
+	return l.types == nil || int(id) < len(l.types) && l.types[id]&(1<<(t&63)) != 0
+}
+
+// Frames is the types of a protocol's frames that are written, as a set of bits.
+func (o *Output) Frames(id app.ProtoID) (types uint64) {
+	for i := range o.frames {
+		if l := &o.frames[i]; l.types == nil {
+			return ^uint64(0)
+		} else if int(id) < len(l.types) {
+			types |= l.types[id]
+		}
+	}
+	return types
 }
 
 // frames writes the frames of the packet's direction that are whole, or of which enough is there.
@@ -66,6 +108,9 @@ func (w *Worker) frames(u *stream.Unit, s *stream.State) {
 		f.Logged = true
 		for k := range w.o.frames {
 			l := &w.o.frames[k]
+			if !l.wants(s.ID, f.Type) {
+				continue
+			}
 			w.begin(&l.common, u, asPacket, "frame")
 			w.b.String("app_proto", w.o.name(u.Flow.App))
 			w.frame(u, s, f, l.buffer)
