@@ -37,7 +37,7 @@ var doneKeys = []string{
 	"outputs.eve-log.sensor-id", "outputs.eve-log.sensor-name", "outputs.eve-log.ipv6-compress", "outputs.eve-log.xff",
 	"outputs.eve-log.types.alert", "outputs.eve-log.types.anomaly", "outputs.eve-log.types.arp",
 	"outputs.eve-log.types.dns", "outputs.eve-log.types.drop", "outputs.eve-log.types.files", "outputs.eve-log.types.flow",
-	"outputs.eve-log.types.http", "outputs.eve-log.types.http2", "outputs.eve-log.types.netflow",
+	"outputs.eve-log.types.frame", "outputs.eve-log.types.http", "outputs.eve-log.types.http2", "outputs.eve-log.types.netflow",
 	"outputs.eve-log.types.smtp", "outputs.eve-log.types.stats", "outputs.eve-log.types.tls",
 
 	"af-packet.interface", "af-packet.threads", "af-packet.cluster-id", "af-packet.cluster-type", "af-packet.defrag",

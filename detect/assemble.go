@@ -88,6 +88,10 @@ func (c *compiler) engines(x *built, dataIndex, pktIndex map[string]uint32) erro
 		if err != nil {
 			return r.src.Err(u.def.name, err.Error())
 		}
+		if u.def.kind == bufFrame {
+			c.frameEngines(x, u, prog)
+			continue
+		}
 		if u.def.kind == bufPacket {
 			k := u.def.name + u.key
 			d, ok := pktIndex[k]
@@ -210,7 +214,7 @@ func (c *compiler) chooseFast(x *built) {
 		return
 	}
 	for _, u := range b.uses {
-		if u.def.kind == bufBytes && take(u, false) {
+		if (u.def.kind == bufBytes || u.def.kind == bufFrame) && take(u, false) {
 			return
 		}
 	}
@@ -291,6 +295,8 @@ func (c *compiler) distribute() {
 		case r.typ == TypeIPOnly:
 			rs.ipOnly = append(rs.ipOnly, r.num)
 			continue
+		case len(r.frames) > 0:
+			c.frameRule(r)
 		case r.prefiltered() && r.fast.use == nil && c.cfg.Engine != nil:
 			c.payloadRule(r, sets, groups)
 		case r.prefiltered() && c.cfg.Engine != nil:
@@ -503,6 +509,9 @@ func (c *compiler) compileSets() {
 	for i := range rs.data {
 		lists = append(lists, rs.data[i].patterns)
 	}
+	for i := range rs.frames {
+		lists = append(lists, rs.frames[i].patterns)
+	}
 	sets, err := mpm.CompileAll(c.cfg.Engine, lists, c.cfg.Cache)
 	if err != nil {
 		// Without sets every rule is tried: slow, but nothing is missed.
@@ -513,7 +522,9 @@ func (c *compiler) compileSets() {
 				continue
 			}
 			r.fast = nil
-			if len(r.tx) > 0 {
+			if len(r.frames) > 0 {
+				c.frameRule(r)
+			} else if len(r.tx) > 0 {
 				for i := range r.tx {
 					r.tx[i].mpm = false
 				}
@@ -534,5 +545,9 @@ func (c *compiler) compileSets() {
 	for i := range rs.data {
 		rs.data[i].set = sets[len(rs.payload)+i]
 		rs.data[i].patterns, rs.data[i].index = nil, nil
+	}
+	for i := range rs.frames {
+		rs.frames[i].set = sets[len(rs.payload)+len(rs.data)+i]
+		rs.frames[i].patterns, rs.frames[i].index = nil, nil
 	}
 }

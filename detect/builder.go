@@ -73,7 +73,7 @@ type bufferUse struct {
 }
 
 func (u *bufferUse) empty() bool {
-	return len(u.items) == 0 && !u.absent && len(u.files) == 0 && (u.def == nil || u.def.kind == bufBytes || u.def.kind == bufPacket)
+	return len(u.items) == 0 && !u.absent && len(u.files) == 0 && (u.def == nil || u.def.kind == bufBytes || u.def.kind == bufPacket || u.def.kind == bufFrame)
 }
 
 // item is one condition on bytes, in order: a content, or something that only detect/chain understands.

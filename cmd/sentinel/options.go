@@ -40,6 +40,7 @@ type options struct {
 	pcapDelete                  bool
 	dumpConfig, buildInfo       bool
 	listProtos, listHooks       bool
+	listFrames                  bool
 	listRunmodes                bool
 	workers                     int
 	filter                      string
@@ -104,6 +105,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Lookup("list-keywords").NoOptDefVal = "all"
 	f.BoolVar(&o.listProtos, "list-app-layer-protos", false, "list the application protocols")
 	f.BoolVar(&o.listHooks, "list-app-layer-hooks", false, "list the rule hooks of the application protocols")
+	f.BoolVar(&o.listFrames, "list-app-layer-frames", false, "list the frames of the application protocols, for the keyword frame")
 	f.BoolVar(&o.listRunmodes, "list-runmodes", false, "list the run modes")
 	f.BoolVar(&o.buildInfo, "build-info", false, "print how the program was built")
 	f.BoolVar(&o.dumpConfig, "dump-config", false, "print the configuration as read, then exit")
