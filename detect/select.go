@@ -215,6 +215,7 @@ func (b *Builder) Files(m FileMatch, n FileNeeds) error {
 		b.forceTS, b.forceTC = false, false
 	}
 	u.files = append(u.files, m)
+	u.fileWords = append(u.fileWords, b.opt)
 	u.needs |= n
 	b.r.flags |= needsFiles
 	return nil
