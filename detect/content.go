@@ -21,6 +21,9 @@ func (c *Content) FastData() []byte {
 	return c.Data
 }
 
+// Strength is how selective a pattern is; see strength.
+func Strength(pat []byte) int { return strength(pat) }
+
 // strength is how selective a pattern is: each distinct byte counts by how rare its kind is.
 func strength(pat []byte) int {
 	var seen [256]bool

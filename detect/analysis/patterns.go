@@ -1,0 +1,118 @@
+package analysis
+
+import (
+	"fmt"
+
+	"sentinel/detect"
+	"sentinel/internal/jsonw"
+)
+
+// counted is one pattern of a buffer and how often rules look for it.
+type counted struct {
+	c         *detect.Condition
+	count     uint64
+	fastCount uint64
+}
+
+// counts is the patterns of one buffer.
+type counts struct {
+	name  string
+	list  []*counted
+	index map[string]*counted
+}
+
+func (s *counts) add(c *detect.Condition, times int) {
+	k := c.Content
+	if k == nil || times == 0 {
+		return
+	}
+	key := fmt.Sprint(k.Nocase, k.Negated, k.HasDepth || k.StartsWith, k.Depth, k.HasOffset, k.Offset, k.EndsWith, string(patternOf(k)))
+	x := s.index[key]
+	if x == nil {
+		x = &counted{c: c}
+		s.index[key] = x
+		s.list = append(s.list, x)
+	}
+	x.count += uint64(times)
+	if c.Fast {
+		x.fastCount += uint64(times)
+	}
+}
+
+// patternsJSON is patterns.json: the patterns of all rules by buffer. A rule counts once for each place where it looks.
+func patternsJSON(rules []detect.Description) []byte {
+	var all []*counts
+	byName := map[string]*counts{}
+	at := func(keyword string) *counts {
+		name := nameOf(keyword)
+		s := byName[name]
+		if s == nil {
+			s = &counts{name: name, index: map[string]*counted{}}
+			byName[name] = s
+			all = append(all, s)
+		}
+		return s
+	}
+	payload := at("")
+	for i := range rules {
+		d := &rules[i]
+		ways := 0
+		if d.ToServer {
+			ways++
+		}
+		if d.ToClient {
+			ways++
+		}
+		if !d.Stateful {
+			for k := range d.Payload {
+				payload.add(&d.Payload[k], ways)
+			}
+		}
+		for _, list := range [2][]detect.DescribedEngine{d.PacketEngines, d.Engines} {
+			for k := range list {
+				e := &list[k]
+				s := payload
+				if e.Name != "stream" {
+					if len(e.Conditions) == 0 {
+						continue
+					}
+					s = at(e.Name)
+				}
+				for n := range e.Conditions {
+					s.add(&e.Conditions[n], 1)
+				}
+			}
+		}
+	}
+	return object(func(w *jsonw.Builder) {
+		w.OpenArray("buffers")
+		for i, s := range all {
+			if len(s.list) == 0 {
+				continue
+			}
+			w.StartObject()
+			w.String("name", s.name)
+			w.Uint("list_id", uint64(i)+1)
+			w.OpenArray("patterns")
+			for _, x := range s.list {
+				k := x.c.Content
+				w.StartObject()
+				w.String("pattern", ruleForm(patternOf(k)))
+				w.Uint("patlen", uint64(len(k.Data)))
+				w.Uint("cnt", x.count)
+				w.Uint("mpm", x.fastCount)
+				w.OpenObject("flags")
+				w.Bool("nocase", k.Nocase)
+				w.Bool("negated", k.Negated)
+				w.Bool("depth", k.HasDepth || k.StartsWith)
+				w.Bool("offset", k.HasOffset)
+				w.Bool("endswith", k.EndsWith)
+				w.Close()
+				w.Close()
+			}
+			w.Close()
+			w.Close()
+		}
+		w.Close()
+	})
+}
