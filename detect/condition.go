@@ -289,6 +289,9 @@ func (c *compiler) describeLists(d *Description, x *built) {
 		post = append(post, Condition{Name: b.postKeys[i], Match: m})
 		bits(m)
 	}
+	if r.flags&filestore != 0 {
+		post = append(post, Condition{Name: "__filestore__postmatch__"})
+	}
 	if r.flags&bypassing != 0 {
 		post = append(post, Condition{Name: "bypass"})
 	}

@@ -134,7 +134,7 @@ func (c *compiler) describeOne(x *built) Description {
 	b, r := x.b, x.r
 	h := &c.rs.heads[r.head]
 	d := Description{
-		Meta: &r.meta, Type: r.typ, Loaded: r.iid, App: c.appOf(b), Bidirectional: b.rule.Bidir,
+		Meta: &r.meta, Type: r.typ, Loaded: r.iid, App: c.appOf(b), Bidirectional: b.rule.Bidir && (h.src != h.dst || h.sp != h.dp),
 		ToServer: r.flags&toServer != 0, ToClient: r.flags&toClient != 0,
 		Packet: r.flags&requirePacket != 0, Stream: r.flags&requireStream != 0, HasFlow: b.hasKeyword("flow"),
 		NoStream: r.flags&requirePacket != 0 && b.hasKeyword("flow") && b.needs&(NeedPacket|NeedNoStream) == 0,

@@ -89,24 +89,28 @@ func groupsJSON(list []detect.Description, o GroupOptions) []byte {
 		number(gs)
 		ports[x.key] = gs
 	}
-	icmp := map[string]*group{}
+	// The other protocols, of which only ICMP is written, have a group each.
+	other := map[string]*group{}
+	var gs []*group
 	for _, toServer := range [2]bool{true, false} {
-		var gs []*group
-		for _, p := range [2]uint8{protoICMP, protoICMPv6} {
+		for p := range 256 {
+			if p == protoTCP || p == protoUDP {
+				continue
+			}
 			g := &group{}
 			for i := range list {
 				d := &list[i]
-				if d.Type != detect.TypeIPOnly && d.Protocol(p) && (toServer && d.ToServer || !toServer && d.ToClient) {
+				if d.Type != detect.TypeIPOnly && d.Protocol(uint8(p)) && (toServer && d.ToServer || !toServer && d.ToClient) {
 					g.rules = append(g.rules, d)
 				}
 			}
 			if len(g.rules) > 0 {
 				gs = append(gs, g)
-				icmp[icmpKey(p, toServer)] = g
+				other[otherKey(uint8(p), toServer)] = g
 			}
 		}
-		number(gs)
 	}
+	number(gs)
 	return object(func(w *jsonw.Builder) {
 		for _, p := range [...]uint8{protoICMP, protoTCP, protoUDP, protoICMPv6} {
 			switch p {
@@ -135,7 +139,7 @@ func groupsJSON(list []detect.Description, o GroupOptions) []byte {
 				}
 				w.OpenObject(name)
 				for _, toServer := range [2]bool{true, false} {
-					if g := icmp[icmpKey(p, toServer)]; g != nil {
+					if g := other[otherKey(p, toServer)]; g != nil {
 						dir := "toserver"
 						if !toServer {
 							dir = "toclient"
@@ -151,7 +155,7 @@ func groupsJSON(list []detect.Description, o GroupOptions) []byte {
 	})
 }
 
-func icmpKey(p uint8, toServer bool) string {
+func otherKey(p uint8, toServer bool) string {
 	if toServer {
 		return string(rune(p)) + "s"
 	}

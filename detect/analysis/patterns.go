@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"strings"
 
 	"sentinel/detect"
 	"sentinel/internal/jsonw"
@@ -23,10 +24,10 @@ type counts struct {
 
 func (s *counts) add(c *detect.Condition, times int) {
 	k := c.Content
-	if k == nil || times == 0 {
+	if k == nil {
 		return
 	}
-	key := fmt.Sprint(k.Nocase, k.Negated, k.HasDepth || k.StartsWith, k.Depth, k.HasOffset, k.Offset, k.EndsWith, string(patternOf(k)))
+	key := fmt.Sprint(k.Nocase, k.Negated, k.HasDepth || k.StartsWith, k.HasOffset, k.EndsWith, string(patternOf(k)))
 	x := s.index[key]
 	if x == nil {
 		x = &counted{c: c}
@@ -39,16 +40,18 @@ func (s *counts) add(c *detect.Condition, times int) {
 	}
 }
 
-// patternsJSON is patterns.json: the patterns of all rules by buffer. A rule counts once for each place where it looks.
+// patternsJSON is patterns.json: the patterns of all rules by buffer. A rule counts once for each place where it looks in
+// transactions, and twice on the payload, which may be a packet's or the stream's.
 func patternsJSON(rules []detect.Description) []byte {
 	var all []*counts
 	byName := map[string]*counts{}
-	at := func(keyword string) *counts {
+	at := func(keyword string, transforms ...string) *counts {
 		name := nameOf(keyword)
-		s := byName[name]
+		key := name + " " + strings.Join(transforms, " ")
+		s := byName[key]
 		if s == nil {
 			s = &counts{name: name, index: map[string]*counted{}}
-			byName[name] = s
+			byName[key] = s
 			all = append(all, s)
 		}
 		return s
@@ -56,16 +59,9 @@ func patternsJSON(rules []detect.Description) []byte {
 	payload := at("")
 	for i := range rules {
 		d := &rules[i]
-		ways := 0
-		if d.ToServer {
-			ways++
-		}
-		if d.ToClient {
-			ways++
-		}
 		if !d.Stateful {
 			for k := range d.Payload {
-				payload.add(&d.Payload[k], ways)
+				payload.add(&d.Payload[k], 2)
 			}
 		}
 		for _, list := range [2][]detect.DescribedEngine{d.PacketEngines, d.Engines} {
@@ -76,7 +72,7 @@ func patternsJSON(rules []detect.Description) []byte {
 					if len(e.Conditions) == 0 {
 						continue
 					}
-					s = at(e.Name)
+					s = at(e.Name, e.Transforms...)
 				}
 				for n := range e.Conditions {
 					s.add(&e.Conditions[n], 1)
