@@ -17,14 +17,14 @@ type Condition struct {
 
 	Fast         bool // the fast pattern
 	RelativeNext bool // what follows depends on where this matched
+	Single       bool // a hit of the fast pattern says all that there is to say
 	// Without anything before them in the buffer, distance and within mean offset and depth.
 	WasDistance, WasWithin bool
 }
 
-// Single reports whether a hit of the fast pattern says all that there is to say of the condition.
-func (c *Condition) Single() bool {
-	k := c.Content
-	return c.Fast && !k.Negated && len(k.Replace) == 0 && !c.RelativeNext && !k.HasDistance && !k.HasWithin && !k.HasDepth &&
+// single reports whether a hit of the fast pattern says all that there is to say of a content.
+func single(k *Content, relativeNext bool) bool {
+	return !k.Negated && len(k.Replace) == 0 && !relativeNext && !k.HasDistance && !k.HasWithin && !k.HasDepth &&
 		!k.HasOffset && !k.StartsWith && (!k.Chop || k.ChopLen == len(k.Data))
 }
 
@@ -35,8 +35,24 @@ func (b *Builder) conditions(u *bufferUse, fast *Content) []Condition {
 		out = append(out, Condition{Name: "absent", Absent: true, OrElse: u.orElse})
 	}
 	from := len(out)
+	// last is the content or expression that relative conditions depend on.
+	last := func() *Condition {
+		for j := len(out) - 1; j >= from; j-- {
+			if out[j].Content != nil || out[j].Name == "pcre" {
+				return &out[j]
+			}
+		}
+		return nil
+	}
 	for i, x := range u.items {
 		c := Condition{Name: x.name, Text: x.text, Elem: x.other}
+		if z, ok := x.other.(*chain.IsDataAt); ok && z.Relative && z.Negated && z.At == (chain.Num{N: 1}) {
+			// No byte after a content: that is endswith.
+			if l := last(); l != nil && l.Content != nil {
+				l.Content.EndsWith = true
+				continue
+			}
+		}
 		if x.content != nil {
 			c.Name = "content"
 			k := *x.content
@@ -61,14 +77,27 @@ func (b *Builder) conditions(u *bufferUse, fast *Content) []Condition {
 			relative = is && d.relative
 		}
 		if relative {
-			for j := len(out) - 1; j >= from; j-- {
-				if out[j].Content != nil || out[j].Name == "pcre" {
-					out[j].RelativeNext = true
-					break
-				}
+			if l := last(); l != nil {
+				l.RelativeNext = true
 			}
 		}
 		out = append(out, c)
+	}
+	for i := range out {
+		if z, ok := out[i].Elem.(*chain.BSize); ok && out[i].Name == "urilen" {
+			if most, ok := longest(z); ok {
+				bound(out, most)
+			}
+			break
+		}
+	}
+	for i := range out {
+		if c := &out[i]; c.Fast {
+			c.Single = !c.WasDistance && !c.WasWithin && single(c.Content, c.RelativeNext)
+		}
+	}
+	if most, ok := maxOf(b.r.dsize); ok && u.def == nil && b.r.flags&hasDsize != 0 && u != b.base64use {
+		bound(out, int64(most))
 	}
 	for _, w := range u.fileWords {
 		out = append(out, Condition{Name: w})
@@ -81,6 +110,37 @@ func (b *Builder) conditions(u *bufferUse, fast *Content) []Condition {
 		out = append(out, Condition{Name: name, Text: u.value})
 	}
 	return out
+}
+
+// longest is how long a URI may be, as far as that bounds contents.
+func longest(z *chain.BSize) (int64, bool) {
+	most := int64(0)
+	switch z.Mode {
+	case chain.SizeLess:
+		most = int64(z.A) + 1
+	case chain.SizeEqual, chain.SizeLessEqual:
+		most = int64(z.A)
+	case chain.SizeBetween:
+		most = int64(z.B) + 1
+	}
+	return most, most > 0 && most < 65535
+}
+
+// bound lets the size of a buffer bound how far contents may reach.
+func bound(list []Condition, most int64) {
+	for i := range list {
+		k := list[i].Content
+		if k == nil || k.StartsWith && int64(len(k.Data)) < most {
+			continue
+		}
+		from := int64(0)
+		if k.HasOffset {
+			from = k.Offset.N
+		}
+		if !k.HasDepth || k.Depth.N+from >= most {
+			k.HasDepth, k.Depth = true, chain.Num{N: most - from}
+		}
+	}
 }
 
 // reportedFast is the content that decides whether the rule is tried, as the user guide describes the choice. Unlike what the

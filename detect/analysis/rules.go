@@ -180,7 +180,7 @@ func content(w *jsonw.Builder, c *detect.Condition) {
 	w.Bool("starts_with", k.StartsWith)
 	w.Bool("ends_with", k.EndsWith)
 	w.Bool("is_mpm", c.Fast)
-	w.Bool("no_double_inspect", c.Single())
+	w.Bool("no_double_inspect", c.Single)
 	if k.HasOffset {
 		w.Int("offset", k.Offset.N)
 	}
