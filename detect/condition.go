@@ -77,7 +77,11 @@ func (b *Builder) conditions(u *bufferUse, fast *Content) []Condition {
 			relative = is && d.relative
 		}
 		if relative {
-			if l := last(); l != nil {
+			l := last()
+			if _, ok := x.other.(*chain.IsDataAt); ok && u.def == nil && l != nil && l != &out[len(out)-1] {
+				l = nil // without a sticky buffer it depends on the last condition of any kind
+			}
+			if l != nil {
 				l.RelativeNext = true
 			}
 		}
@@ -130,7 +134,7 @@ func longest(z *chain.BSize) (int64, bool) {
 func bound(list []Condition, most int64) {
 	for i := range list {
 		k := list[i].Content
-		if k == nil || k.StartsWith && int64(len(k.Data)) < most {
+		if k == nil || k.Relative() || k.StartsWith && int64(len(k.Data)) < most {
 			continue
 		}
 		from := int64(0)
@@ -158,7 +162,7 @@ func (b *Builder) reportedFast() (best *Content, use *bufferUse) {
 		case len(k.Data) != len(best.Data):
 			return len(k.Data) > len(best.Data)
 		}
-		return strength(k.Data) > strength(best.Data)
+		return strength(k.Pattern()) > strength(best.Pattern())
 	}
 	look := func(u *bufferUse, p int) (given bool) {
 		for _, x := range u.items {

@@ -376,7 +376,7 @@ func (g *group) lengths(w *jsonw.Builder, name string, sizes []int) {
 		if d.Fast == nil || nameOf(d.FastBuffer) != name {
 			continue
 		}
-		s := detect.Strength(patternOf(d.Fast.Content))
+		s := detect.Strength(d.Fast.Content.Pattern())
 		if low == 0 || s < low {
 			low = s
 		}

@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"bytes"
 	"strings"
 
 	"sentinel/detect"
@@ -9,17 +8,9 @@ import (
 
 const upperHex = "0123456789ABCDEF"
 
-// patternOf is the pattern of a content: in lower case where the case does not count.
-func patternOf(c *detect.Content) []byte {
-	if c.Nocase {
-		return bytes.ToLower(c.Data)
-	}
-	return c.Data
-}
-
 // finalOf is the part of a pattern that is looked for first.
 func finalOf(c *detect.Content) []byte {
-	p := patternOf(c)
+	p := c.Pattern()
 	if c.Chop {
 		return p[c.ChopOffset : c.ChopOffset+c.ChopLen]
 	}

@@ -27,7 +27,7 @@ func (s *counts) add(c *detect.Condition, times int) {
 	if k == nil {
 		return
 	}
-	key := fmt.Sprint(k.Nocase, k.Negated, k.HasDepth || k.StartsWith, k.HasOffset, k.EndsWith, string(patternOf(k)))
+	key := fmt.Sprint(k.Nocase, k.Negated, k.HasDepth || k.StartsWith, k.HasOffset, k.EndsWith, string(k.Pattern()))
 	x := s.index[key]
 	if x == nil {
 		x = &counted{c: c}
@@ -93,7 +93,7 @@ func patternsJSON(rules []detect.Description) []byte {
 			for _, x := range s.list {
 				k := x.c.Content
 				w.StartObject()
-				w.String("pattern", ruleForm(patternOf(k)))
+				w.String("pattern", ruleForm(k.Pattern()))
 				w.Uint("patlen", uint64(len(k.Data)))
 				w.Uint("cnt", x.count)
 				w.Uint("mpm", x.fastCount)

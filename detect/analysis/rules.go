@@ -173,7 +173,7 @@ func (r *ruleWriter) matches(w *jsonw.Builder, list []detect.Condition) {
 // content writes the members of a content.
 func content(w *jsonw.Builder, c *detect.Condition) {
 	k := c.Content
-	w.String("pattern", ruleForm(patternOf(k)))
+	w.String("pattern", ruleForm(k.Pattern()))
 	w.Uint("length", uint64(len(k.Data)))
 	w.Bool("nocase", k.Nocase)
 	w.Bool("negated", k.Negated)
@@ -199,7 +199,7 @@ func content(w *jsonw.Builder, c *detect.Condition) {
 
 // hints notes what the author of a content may want to know.
 func (r *ruleWriter) hints(c *detect.Condition) {
-	p := patternOf(c.Content)
+	p := c.Content.Pattern()
 	if c.Content.FastOnly {
 		r.note("'fast_pattern:only' option is silently ignored and is interpreted as regular 'fast_pattern'")
 	}

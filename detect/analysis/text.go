@@ -85,7 +85,7 @@ func fastOf(b *strings.Builder, d *detect.Description) {
 	if k.Chop {
 		fmt.Fprintf(b, "        Fast pattern offset, length: %d, %d\n", k.ChopOffset, k.ChopLen)
 	}
-	fmt.Fprintf(b, "        Original content: %s\n        Final content: %s\n", textForm(patternOf(k)), textForm(finalOf(k)))
+	fmt.Fprintf(b, "        Original content: %s\n        Final content: %s\n", textForm(k.Pattern()), textForm(finalOf(k)))
 }
 
 // summary counts fast patterns by buffer.
