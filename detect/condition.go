@@ -134,7 +134,7 @@ func longest(z *chain.BSize) (int64, bool) {
 func bound(list []Condition, most int64) {
 	for i := range list {
 		k := list[i].Content
-		if k == nil || k.Relative() || k.StartsWith && int64(len(k.Data)) < most {
+		if k == nil || k.HasWithin || k.StartsWith && int64(len(k.Data)) < most {
 			continue
 		}
 		from := int64(0)
