@@ -10,7 +10,7 @@ import (
 )
 
 var pages = []string{"../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md", "../qa/verify/README.md", "../qa/pcaps/README.md",
-	"architecture.md", "adding-a-protocol.md", "af-packet.md", "command-line.md", "daemon.md", "configuration.md", "conformance.md", "performance.md"}
+	"architecture.md", "adding-a-protocol.md", "af-packet.md", "command-line.md", "daemon.md", "configuration.md", "conformance.md", "performance.md", "engine-analysis.md"}
 
 var link = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
 
