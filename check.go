@@ -76,6 +76,7 @@ var doneKeys = []string{
 
 	"run-as", "pid-file", "daemon-directory", "umask", "coredump.max-dump",
 	"security.limit-noproc", "security.landlock", "threading",
+	"engine-analysis", "detect.profiling.grouping",
 }
 
 // harmlessKeys shape how Suricata spends memory and CPU, and have no counterpart here: what they ask for is met
@@ -86,7 +87,7 @@ var harmlessKeys = []string{
 	"host.hash-size", "host.prealloc", "ippair.hash-size", "ippair.prealloc", "defrag.prealloc",
 	"flow.managers", "flow.recyclers", "stream.max-sessions", "legacy.uricontent",
 	"outputs.eve-log.json", "af-packet.disable-hwtimestamp",
-	"pcap-file.buffer-size", "logging.stacktrace-on-signal", "engine-analysis",
+	"pcap-file.buffer-size", "logging.stacktrace-on-signal",
 }
 
 // keySet answers which paths are covered by a list of keys.

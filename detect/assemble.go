@@ -2,7 +2,6 @@ package detect
 
 import (
 	"sort"
-	"strings"
 
 	"sentinel/detect/mpm"
 	"sentinel/stream/app"
@@ -262,7 +261,7 @@ func (c *compiler) setFast(r *compiled, k *Content, u *bufferUse) {
 // patternKey makes equal patterns one.
 func patternKey(f *fastPattern) string {
 	if f.nocase {
-		return "i" + strings.ToLower(string(f.data))
+		return "i" + string(folded(f.data))
 	}
 	return "c" + string(f.data)
 }

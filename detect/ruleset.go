@@ -20,6 +20,7 @@ type Ruleset struct {
 	Warnings    []error
 	Why         []error // why rules were skipped
 	Notes       []string
+	Described   []Description // with Config.Describe: every rule, in the order of evaluation
 	Names       *Names
 
 	wants map[string]bool // what Wants answers

@@ -72,8 +72,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVarP(&o.logDir, "log-dir", "l", "", "write logs into this `FOLDER`")
 	f.StringVarP(&o.checksums, "checksums", "k", "", "verify checksums: all, none or auto (`MODE`)")
 	f.BoolVarP(&o.test, "test", "T", false, "test configuration and rules, then exit")
-	f.BoolVar(&o.analysis, "engine-analysis", false, "check the rules, then exit")
-	f.MarkHidden("engine-analysis") // until its reports are written
+	f.BoolVar(&o.analysis, "engine-analysis", false, "write reports of what became of the rules, then exit")
 	f.CountVarP(&o.verbose, "verbose", "v", "say more; -vv and -vvv still more")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary, only errors")
@@ -164,7 +163,7 @@ var optional = regexp.MustCompile(` ([A-Z]+)\[="[^"]*"\]`)
 // library turns the command line into the library's options.
 func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	opt := sentinel.Options{
-		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test,
+		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test, Analysis: o.analysis,
 		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom, RejectDevice: o.rejectDev,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,
