@@ -111,16 +111,14 @@ func (f *File) Append(b []byte) {
 	if f.saver != nil {
 		_, _ = f.saver.Write(b) // errors are the saver's
 	}
-	if f.Flags&HasGaps != 0 {
-		return
-	}
-	if f.Flags&WantMD5 != 0 {
+	gaps := f.Flags&HasGaps != 0 // a file with gaps has but one hash, of what is there, and that if it is insisted on
+	if f.Flags&WantMD5 != 0 && !gaps {
 		f.md5.Write(b)
 	}
-	if f.Flags&WantSHA1 != 0 {
+	if f.Flags&WantSHA1 != 0 && !gaps {
 		f.sha1.Write(b)
 	}
-	if f.Flags&WantSHA256 != 0 {
+	if f.Flags&WantSHA256 != 0 && (!gaps || f.Flags&PartSHA256 != 0) {
 		f.sha256.Write(b)
 	}
 }
@@ -154,7 +152,7 @@ func (f *File) Gap(n uint64) {
 	f.Body.Skip(n)
 }
 
-// Close ends the file. A truncated or failed file has no hashes but what PartSHA256 asks for, nor has one with gaps.
+// Close ends the file. A truncated or failed file, and one with gaps, has no hashes but what PartSHA256 asks for.
 func (f *File) Close(s State) {
 	if f.State != Open {
 		return
@@ -165,7 +163,7 @@ func (f *File) Close(s State) {
 		if s == Closed && f.Flags&HasGaps != 0 {
 			f.State = Truncated
 		}
-		if s == Truncated && f.Flags&(PartSHA256|WantSHA256|HasGaps) == PartSHA256|WantSHA256 {
+		if f.State == Truncated && f.Flags&(PartSHA256|WantSHA256) == PartSHA256|WantSHA256 {
 			f.sha256.Sum(f.SHA256[:0])
 			f.HasSHA256 = true
 		}
