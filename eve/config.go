@@ -34,6 +34,10 @@ func (o *Output) configure() error {
 			if !o.opt.NoFiles {
 				err = o.addFileStore(n)
 			}
+		case "tls-store":
+			if !o.opt.NoFiles {
+				err = o.addCertStore(n)
+			}
 		case "fast":
 			if !o.opt.NoFiles {
 				err = o.addFast(n)

@@ -70,6 +70,7 @@ type Output struct {
 	drops     []dropLogger
 	files     []fileLogger
 	store     *fileStore // nil = files are not stored
+	certs     *certStore // nil = certificates are not stored
 	arps      []logger
 	metadata  []logger
 	flows     []logger
