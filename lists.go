@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sentinel/detect/keyword"
+	"sentinel/detect/magic"
 	"sentinel/detect/mpm/hyperscan"
 	"sentinel/detect/transform"
 	"sentinel/stream"
@@ -45,6 +46,10 @@ func Keywords() []Keyword {
 		if !refused[k.Name] {
 			add(k.Name, k.Doc)
 		}
+	}
+	add("file.name", "sticky buffer to match on the file name").Sticky = true
+	if magic.Available {
+		add("file.magic", "sticky buffer to match on the file magic").Sticky = true
 	}
 	for _, t := range transform.All() {
 		add(t.Name, t.Doc).Transform = true
@@ -101,5 +106,5 @@ func Hooks() []string {
 
 // Features names what this build has of the parts that a build may lack.
 func Features() map[string]bool {
-	return map[string]bool{"hyperscan": hyperscan.Available, "pcre2": hyperscan.Available}
+	return map[string]bool{"hyperscan": hyperscan.Available, "pcre2": hyperscan.Available, "magic": magic.Available}
 }

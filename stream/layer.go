@@ -539,6 +539,7 @@ func (l *layer) Event(e uint8) {
 func (l *layer) Open(tx *app.Tx, name []byte) *file.File {
 	f := l.e.getFile()
 	f.Begin(name, l.e.fileWants, file.Limits{})
+	f.Identifier(l.e.cfg.Identify)
 	f.ID, f.TxID = l.state.fileID, tx.ID
 	l.state.fileID++
 	if l.state.Store[l.dir] || tx.Store[l.dir] {
