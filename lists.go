@@ -26,7 +26,7 @@ type Keyword struct {
 }
 
 // refused are keywords that rules are told apart by, but that no rule can use yet.
-var refused = map[string]bool{"geoip": true, "lua": true}
+var refused = map[string]bool{"lua": true}
 
 // Keywords lists all keywords that rules can use, in the order of the alphabet.
 func Keywords() []Keyword {

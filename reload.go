@@ -211,6 +211,10 @@ func (e *Engine) compile(t *tenant) (*detect.Ruleset, *Loaded, error) {
 	for _, err := range errs {
 		e.log.Error().Str("module", "reputation").Msg(err.Error())
 	}
+	var err error
+	if cfg.Countries, err = e.countries(); err != nil {
+		e.log.Warn().Str("module", "detect-geoip").Msgf("Failed to open GeoIP2 database: %v. GeoIP rule matching is disabled.", err)
+	}
 	cfg.Datasets = e.datasets
 	cfg.Generation = e.gen.Add(1)
 	rs, refused := detect.Compile(cfg.Config, list)
