@@ -181,6 +181,9 @@ func (o *Output) addType(name string, n *conf.Node, l logger) (bool, error) {
 		return true, o.addDrop(n, l)
 	case "files":
 		return true, o.addFiles(n, l)
+	case "stream":
+		o.addStream(n, l)
+		return true, nil
 	case "arp":
 		o.arps = o.join(o.arps, l)
 		return true, nil

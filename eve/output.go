@@ -71,6 +71,7 @@ type Output struct {
 	files     []fileLogger
 	store     *fileStore // nil = files are not stored
 	certs     *certStore // nil = certificates are not stored
+	streams   []streamLogger
 	arps      []logger
 	metadata  []logger
 	flows     []logger

@@ -117,6 +117,9 @@ func (w *Worker) Packet(u *stream.Unit, alerts []detect.Alert) {
 	if u.App != nil {
 		w.application(u, u.App)
 	}
+	if len(o.streams) > 0 {
+		w.streamPackets(u)
+	}
 }
 
 // emit ends the event under construction and queues it.
