@@ -21,6 +21,7 @@ func (e *Engine) fork(dir string) (*Engine, error) {
 	}
 	if e.shared != nil {
 		f.shared = e.shared.Apart((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		f.counters.thresholds(f.shared)
 	}
 	f.loaded.Store(e.loaded.Load())
 	f.startStats()

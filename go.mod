@@ -11,6 +11,7 @@ require github.com/peterh/liner v1.2.2 // indirect
 
 require (
 	github.com/landlock-lsm/go-landlock v0.7.0 // indirect
+	github.com/oschwald/maxminddb-golang v1.13.1 // indirect
 	kernel.org/pub/linux/libs/security/libcap/psx v1.2.78 // indirect
 )
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sentinel/detect/keyword"
+	"sentinel/detect/magic"
 	"sentinel/detect/mpm/hyperscan"
 	"sentinel/detect/transform"
 	"sentinel/stream"
@@ -25,7 +26,7 @@ type Keyword struct {
 }
 
 // refused are keywords that rules are told apart by, but that no rule can use yet.
-var refused = map[string]bool{"geoip": true, "lua": true}
+var refused = map[string]bool{"lua": true}
 
 // Keywords lists all keywords that rules can use, in the order of the alphabet.
 func Keywords() []Keyword {
@@ -45,6 +46,10 @@ func Keywords() []Keyword {
 		if !refused[k.Name] {
 			add(k.Name, k.Doc)
 		}
+	}
+	add("file.name", "sticky buffer to match on the file name").Sticky = true
+	if magic.Available {
+		add("file.magic", "sticky buffer to match on the file magic").Sticky = true
 	}
 	for _, t := range transform.All() {
 		add(t.Name, t.Doc).Transform = true
@@ -101,7 +106,7 @@ func Hooks() []string {
 
 // Features names what this build has of the parts that a build may lack.
 func Features() map[string]bool {
-	return map[string]bool{"hyperscan": hyperscan.Available, "pcre2": hyperscan.Available}
+	return map[string]bool{"hyperscan": hyperscan.Available, "pcre2": hyperscan.Available, "magic": magic.Available}
 }
 
 // Frames lists the frames of the application protocols, with their transport, as the keyword frame knows them: "tcp: tls.pdu".

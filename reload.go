@@ -13,6 +13,7 @@ import (
 
 	"sentinel/detect"
 	"sentinel/detect/keyword"
+	"sentinel/detect/magic"
 	"sentinel/detect/mpm"
 	"sentinel/detect/mpm/ac"
 	"sentinel/detect/mpm/hyperscan"
@@ -210,6 +211,10 @@ func (e *Engine) compile(t *tenant) (*detect.Ruleset, *Loaded, error) {
 	for _, err := range errs {
 		e.log.Error().Str("module", "reputation").Msg(err.Error())
 	}
+	var err error
+	if cfg.Countries, err = e.countries(); err != nil {
+		e.log.Warn().Str("module", "detect-geoip").Msgf("Failed to open GeoIP2 database: %v. GeoIP rule matching is disabled.", err)
+	}
 	cfg.Datasets = e.datasets
 	cfg.Generation = e.gen.Add(1)
 	cfg.Describe = t == nil && e.describes()
@@ -304,6 +309,7 @@ func (e *Engine) detectConfig(t *tenant) (ruleConfig, []error) {
 		GuessAppTxLimit:    int(r.int("detect.stream-tx-log-limit", 4, 1, 1<<16)),
 		PrefilterAuto:      root.Get("detect.prefilter.default").Str("mpm") == "auto",
 		FileStore:          e.out.Stores() || e.opt.Queue && e.features()["output::file-store"],
+		DefineFileMagic:    magic.Available,
 		StrictRuleKeywords: e.opt.StrictKeywords != "",
 		ActionOrder:        e.set.actionOrder,
 		RulePath:           root.Get("default-rule-path").Str(""),
@@ -355,11 +361,11 @@ func (e *Engine) detectConfig(t *tenant) (ruleConfig, []error) {
 // ruleFileFlags is what rules need to know of files.
 func ruleFileFlags(rs *detect.Ruleset) file.Flags {
 	var f file.Flags
-	md5, sha1, sha256, magic, _ := rs.NeedsOfFiles()
+	md5, sha1, sha256, kind, _ := rs.NeedsOfFiles()
 	for _, n := range []struct {
 		need bool
 		flag file.Flags
-	}{{md5, file.WantMD5}, {sha1, file.WantSHA1}, {sha256, file.WantSHA256}, {magic, file.WantMagic}} {
+	}{{md5, file.WantMD5}, {sha1, file.WantSHA1}, {sha256, file.WantSHA256}, {kind, file.WantMagic}} {
 		if n.need {
 			f |= n.flag
 		}

@@ -5,8 +5,18 @@ import (
 	"os"
 	"path/filepath"
 
+	"sentinel/detect/geoip"
 	"sentinel/detect/iprep"
 )
+
+// countries reads the database of countries: geoip-database. It returns nil without one.
+func (e *Engine) countries() (*geoip.Table, error) {
+	path := e.tree.Root().Get("geoip-database").Str("")
+	if path == "" {
+		return nil, nil
+	}
+	return geoip.Open(path)
+}
 
 // reputation reads the reputation of addresses: reputation-categories-file and reputation-files. It returns nil without them.
 func (e *Engine) reputation() (*iprep.Table, []error) {

@@ -177,6 +177,7 @@ func New(o Options) (*Engine, error) {
 	if e.detects {
 		e.names = detect.NewNames()
 		e.shared = detect.NewShared((&reader{root: e.tree.Root()}).size("detect.thresholds.memcap", 0))
+		e.counters.thresholds(e.shared)
 		e.shared.SetHostMemcap((&reader{root: e.tree.Root()}).size("host.memcap", 32<<20))
 		for _, err := range e.openDatasets() {
 			e.log.Error().Str("module", "datasets").Msg(err.Error())

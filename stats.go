@@ -149,6 +149,9 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	}
 	c.apps[0][flow.ProtoFailed].flows = sum("app_layer.flow.failed_tcp")
 	c.apps[1][flow.ProtoFailed].flows = sum("app_layer.flow.failed_udp")
+	if reg.ID("ftp") == flow.ProtoUnknown {
+		c.reg.Func("ftp.memuse", func() uint64 { return 0 }) // nothing speaks FTP here, and nothing is kept for it
+	}
 	c.pseudo = sum("tcp.pseudo")
 	for i, name := range bypassNames {
 		c.bypassed[i] = sum(name)
@@ -163,6 +166,13 @@ func newCounters(reg *app.Registry, set *settings, ips bool) *counters {
 	c.answers = [2]counter.ID{sum("sentinel.rejects.sent"), sum("sentinel.rejects.not_sent")}
 	c.gaps, c.panics = sum("sentinel.app_layer_gap"), sum("sentinel.caught_panics")
 	return c
+}
+
+// thresholds counts what thresholds take.
+func (c *counters) thresholds(s *detect.Shared) {
+	c.reg.Func("detect.thresholds.memuse", func() uint64 { all, _, _ := s.Memory(); return all })
+	c.reg.Func("detect.thresholds.bitmap_memuse", func() uint64 { _, b, _ := s.Memory(); return b })
+	c.reg.Func("detect.thresholds.bitmap_alloc_fail", func() uint64 { _, _, n := s.Memory(); return n })
 }
 
 // counterName is a protocol's name in counters: dashes are underscores, and HTTP/1 is http.

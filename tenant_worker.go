@@ -73,6 +73,7 @@ func (w *worker) adopt() {
 	w.e.judges.release(b.judged)
 	b.judged = j
 	w.detect = b.base
+	w.magic.want(flags)
 	w.stream.SetFiles(flags)
 }
 

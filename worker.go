@@ -28,6 +28,7 @@ type worker struct {
 	stream *stream.Engine
 	detect *detect.Worker // of the packet's tenant; nil with detection switched off
 	bench  bench
+	magic  identifier
 	out    *eve.Worker
 	live   bool // time goes on without packets
 	now    int64
@@ -81,6 +82,8 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 		lent: make([]capture.Frame, loanFrames), lost: make(chan struct{})}
 	cfg := e.streamConfig()
 	cfg.Flow.Worker = uint8(id)
+	w.magic.e = e
+	cfg.Identify = w.magic.text
 	var err error
 	if w.stream, err = stream.New(cfg, w); err != nil {
 		return nil, err
@@ -337,6 +340,7 @@ func (w *worker) free() {
 	w.stream.Close()
 	w.bench.each((*detect.Worker).Close)
 	w.e.judges.release(w.bench.judged)
+	w.magic.close()
 	w.bench = bench{}
 }
 

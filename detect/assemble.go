@@ -135,6 +135,7 @@ func (c *compiler) engines(x *built, dataIndex, pktIndex map[string]uint32) erro
 			default:
 				e.kind = onBuffer
 				e.data = c.newData(u, s, dataIndex)
+				r.magic = r.magic || u.def.name == "file.magic"
 			}
 			if r.fast != nil && r.fast.use == u && e.kind == onBuffer {
 				e.mpm = true

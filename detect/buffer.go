@@ -60,7 +60,7 @@ type word struct {
 	modifier bool // changes the last content instead of selecting a buffer
 }
 
-func newBuffers(reg *app.Registry) *buffers {
+func newBuffers(reg *app.Registry, magic bool) *buffers {
 	b := &buffers{byName: map[string]*bufferDef{}, words: map[string]*word{}}
 	for id := flow.ProtoID(flow.ProtoFirst); int(id) < reg.Len(); id++ {
 		p := reg.ByID(id)
@@ -101,7 +101,7 @@ func newBuffers(reg *app.Registry) *buffers {
 			}
 		}
 	}
-	b.files(reg)
+	b.files(reg, magic)
 	return b
 }
 
@@ -127,11 +127,12 @@ func fileBuffer(p *app.Protocol, d app.Dir) (app.Point, bool) {
 }
 
 // files adds the buffers that every protocol with files has.
-func (b *buffers) files(reg *app.Registry) {
+func (b *buffers) files(reg *app.Registry, magic bool) {
 	data := b.add("file.data", bufBytes)
 	name := b.add("file.name", bufBytes)
 	cond := b.add("files", bufFiles)
-	data.multi, name.multi = true, true
+	kind := b.add("file.magic", bufBytes)
+	data.multi, name.multi, kind.multi = true, true, true
 	for id := flow.ProtoID(flow.ProtoFirst); int(id) < reg.Len(); id++ {
 		p := reg.ByID(id)
 		if p == nil {
@@ -148,15 +149,19 @@ func (b *buffers) files(reg *app.Registry) {
 			if !name.offers(id, d) {
 				name.source(id, at).files = func(f *file.File) []byte { return f.Name }
 			}
+			kind.source(id, at).files = func(f *file.File) []byte { return f.Identify() }
 			cond.source(id, at)
 		}
 	}
 	// Files are no reason to tie a rule to protocols: "alert tcp" with file.data looks at all of them.
-	data.apps, name.apps, cond.apps = appSet{}, appSet{}, appSet{}
+	data.apps, name.apps, kind.apps, cond.apps = appSet{}, appSet{}, appSet{}, appSet{}
 	cond.noFast = true
 	b.words["file.data"] = &word{def: data}
 	b.words["file_data"] = &word{def: data}
 	b.words["file.name"] = &word{def: name}
+	if magic {
+		b.words["file.magic"] = &word{def: kind}
+	}
 }
 
 // filePoint is where the files of a direction are looked at: where the protocol says file.data is, the body states of HTTP,

@@ -62,7 +62,7 @@ func Compile(cfg Config, list []rules.Rule) (*Ruleset, []error) {
 	for i := range xs {
 		c.xforms[xs[i].Name] = &xs[i]
 	}
-	c.buffers = newBuffers(cfg.Registry)
+	c.buffers = newBuffers(cfg.Registry, cfg.DefineFileMagic)
 	c.rs = &Ruleset{cfg: cfg, Generation: cfg.Generation, Names: cfg.Names}
 	c.load(list)
 	c.applyThresholds()

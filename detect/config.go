@@ -2,6 +2,7 @@ package detect
 
 import (
 	"sentinel/detect/dataset"
+	"sentinel/detect/geoip"
 	"sentinel/detect/iprep"
 	"sentinel/detect/mpm"
 	"sentinel/rules"
@@ -19,6 +20,7 @@ type Config struct {
 	Thresholds []ThresholdLine
 	Datasets   *dataset.Sets // of dataset and datarep; shared across reloads
 	Reputation *iprep.Table  // of addresses, for iprep; nil = none
+	Countries  *geoip.Table  // of addresses, for geoip; nil = none
 
 	Engine mpm.Engine // nil = no prefilter: every rule is tried (tests, the plain path)
 	Cache  *mpm.Cache

@@ -129,7 +129,7 @@ func (w *Worker) fileEngine(run *txRun, e *engine) engineResult {
 		f := l.At(i)
 		n := e.needs
 		if n&NeedFileName != 0 && len(f.Name) == 0 || n&(NeedFileMagic|NeedFileContent) != 0 && f.Size() == 0 ||
-			n&NeedMD5 != 0 && !f.HasMD5 || n&NeedSHA1 != 0 && !f.HasSHA1 || n&NeedSHA256 != 0 && !f.HasSHA256 ||
+			n&NeedFileMagic != 0 && len(f.Identify()) == 0 || n&NeedMD5 != 0 && !f.HasMD5 || n&NeedSHA1 != 0 && !f.HasSHA1 || n&NeedSHA256 != 0 && !f.HasSHA256 ||
 			n&NeedFileSize != 0 && f.State == 0 {
 			res = engNo
 			continue

@@ -107,6 +107,7 @@ type compiled struct {
 	target Target
 
 	fileNeeds  FileNeeds
+	magic      bool // a buffer is the kind of files
 	storeScope StoreScope
 	storeDirs  [2]bool // by Dir, with a scope beyond the file
 	bits       int     // flowbits used

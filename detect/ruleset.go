@@ -113,7 +113,7 @@ func (rs *Ruleset) NeedsOfFiles() (md5, sha1, sha256, magic, store bool) {
 		md5 = md5 || r.fileNeeds&NeedMD5 != 0
 		sha1 = sha1 || r.fileNeeds&NeedSHA1 != 0
 		sha256 = sha256 || r.fileNeeds&NeedSHA256 != 0
-		magic = magic || r.fileNeeds&NeedFileMagic != 0
+		magic = magic || r.magic || r.fileNeeds&NeedFileMagic != 0
 		store = store || r.flags&filestore != 0
 	}
 	return

@@ -3,6 +3,7 @@ package detect
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"sentinel/decode"
 	"sentinel/rules"
@@ -92,8 +93,12 @@ const limitShards = 64
 
 // thresholdStore keeps what thresholds count by host, for all workers.
 type thresholdStore struct {
-	most   int // entries a shard may hold
-	shards [limitShards]struct {
+	most    int // entries a shard may hold
+	memcap  uint64
+	entries atomic.Int64
+	bitmaps atomic.Int64  // of ports
+	refused atomic.Uint64 // bitmaps that did not fit
+	shards  [limitShards]struct {
 		mu sync.Mutex
 		m  map[limitKey]*limitEntry
 		_  [40]byte
@@ -107,7 +112,7 @@ func newThresholdStore(memcap uint64) *thresholdStore {
 	if memcap == 0 {
 		memcap = 16 << 20
 	}
-	s := &thresholdStore{most: int(max(memcap/entrySize/limitShards, 16))}
+	s := &thresholdStore{most: int(max(memcap/entrySize/limitShards, 16)), memcap: memcap}
 	for i := range s.shards {
 		s.shards[i].m = map[limitKey]*limitEntry{}
 	}
@@ -175,7 +180,12 @@ func (w *Worker) threshold(u *stream.Unit, q *queued, t *Threshold) verdict {
 			return drop
 		}
 		s.limits = append(s.limits, flowLimit{sid: m.SID, gid: m.GID, rev: m.Rev})
-		return t.begin(&s.limits[len(s.limits)-1].e, u)
+		e := &s.limits[len(s.limits)-1].e
+		v := t.begin(e, u)
+		if t.Type == DetectionFilter && t.Unique != NotUnique {
+			e.unique(t, u)
+		}
+		return v
 	}
 	if t.Type == ThresholdEvery && t.Count == 1 {
 		return allow
@@ -213,13 +223,46 @@ func (s *thresholdStore) ask(k limitKey, t *Threshold, u *stream.Unit, q *queued
 	}
 	e := &limitEntry{}
 	sh.m[k] = e
-	return t.begin(e, u)
+	s.entries.Add(1)
+	v := t.begin(e, u)
+	if t.Type == DetectionFilter && t.Unique != NotUnique {
+		s.bitmap(e, t, u)
+	}
+	return v
+}
+
+// bitmap makes an entry count ports, if there is room: else it counts packets.
+func (s *thresholdStore) bitmap(e *limitEntry, t *Threshold, u *stream.Unit) {
+	if s.memuse()+bitmapSize > s.memcap {
+		s.refused.Add(1)
+		return
+	}
+	s.bitmaps.Add(1)
+	e.unique(t, u)
+}
+
+// bitmapSize is what the bitmap of all ports takes.
+const bitmapSize = 1 << 16 / 8
+
+// memuse is about what the store takes, in bytes.
+func (s *thresholdStore) memuse() uint64 {
+	return uint64(s.entries.Load())*entrySize + uint64(s.bitmaps.Load())*bitmapSize
+}
+
+// Memory returns what thresholds take, in bytes, the bitmaps of ports among it, and how many of these did not fit.
+func (s *Shared) Memory() (all, bitmaps, refused uint64) {
+	t := s.thresholds
+	return t.memuse(), uint64(t.bitmaps.Load()) * bitmapSize, t.refused.Load()
 }
 
 // prune drops entries whose window is over.
 func (s *thresholdStore) prune(m map[limitKey]*limitEntry, now int64) {
 	for k, e := range m {
 		if e.expires < now {
+			if e.ports != nil {
+				s.bitmaps.Add(-1)
+			}
+			s.entries.Add(-1)
 			delete(m, k)
 		}
 	}
@@ -252,14 +295,15 @@ func (t *Threshold) begin(e *limitEntry, u *stream.Unit) verdict {
 			e.next = times(e.next, t.Multiplier)
 			return allow
 		}
-	case DetectionFilter:
-		if t.Unique != NotUnique {
-			e.ports = new([1024]uint64)
-			e.count = 0
-			e.port(t, u)
-		}
 	}
 	return drop
+}
+
+// unique makes the entry count ports instead of packets, beginning with this one.
+func (e *limitEntry) unique(t *Threshold, u *stream.Unit) {
+	e.ports = new([1024]uint64)
+	e.count = 0
+	e.port(t, u)
 }
 
 // port counts a port that was not seen before.

@@ -34,6 +34,10 @@ func (o *Output) configure() error {
 			if !o.opt.NoFiles {
 				err = o.addFileStore(n)
 			}
+		case "tls-store":
+			if !o.opt.NoFiles {
+				err = o.addCertStore(n)
+			}
 		case "fast":
 			if !o.opt.NoFiles {
 				err = o.addFast(n)
@@ -177,6 +181,9 @@ func (o *Output) addType(name string, n *conf.Node, l logger) (bool, error) {
 		return true, o.addDrop(n, l)
 	case "files":
 		return true, o.addFiles(n, l)
+	case "stream":
+		o.addStream(n, l)
+		return true, nil
 	case "arp":
 		o.arps = o.join(o.arps, l)
 		return true, nil

@@ -65,33 +65,10 @@ func (w *Worker) drop(u *stream.Unit, l *dropLogger, alerts []detect.Alert) {
 		b.String("direction", u.Dir.String())
 	}
 	b.OpenObject("drop")
-	switch h := p.L3; {
-	case p.Is(decode.HasIPv4) && len(h) >= 20:
-		b.Uint("len", uint64(binary.BigEndian.Uint16(h[2:])))
-		b.Uint("tos", uint64(h[1]))
-		b.Uint("ttl", uint64(h[8]))
-		b.Uint("ipid", uint64(binary.BigEndian.Uint16(h[4:])))
-	case p.Is(decode.HasIPv6) && len(h) >= 40:
-		first := binary.BigEndian.Uint32(h)
-		b.Uint("len", uint64(binary.BigEndian.Uint16(h[4:])))
-		b.Uint("tc", uint64(first>>20&0xff))
-		b.Uint("hoplimit", uint64(h[7]))
-		b.Uint("flowlbl", uint64(first&0xfffff))
-	}
+	w.ipHeader(p)
 	switch h := p.L4; {
 	case p.Is(decode.HasTCP) && len(h) >= 20:
-		t := &p.TCP
-		b.Uint("tcpseq", uint64(t.Seq))
-		b.Uint("tcpack", uint64(t.Ack))
-		b.Uint("tcpwin", uint64(t.Window))
-		b.Bool("syn", t.Flags&decode.SYN != 0)
-		b.Bool("ack", t.Flags&decode.ACK != 0)
-		b.Bool("psh", t.Flags&decode.PSH != 0)
-		b.Bool("rst", t.Flags&decode.RST != 0)
-		b.Bool("urg", t.Flags&decode.URG != 0)
-		b.Bool("fin", t.Flags&decode.FIN != 0)
-		b.Uint("tcpres", uint64(h[12]&0x0f))
-		b.Uint("tcpurgp", uint64(t.Urgent))
+		w.tcpHeader(p)
 	case p.Is(decode.HasUDP) && len(h) >= 8:
 		b.Uint("udplen", uint64(binary.BigEndian.Uint16(h[4:])))
 	case p.Is(decode.HasICMPv4):
@@ -119,4 +96,38 @@ func (w *Worker) drop(u *stream.Unit, l *dropLogger, alerts []detect.Alert) {
 		}
 	}
 	w.emit(&l.logger, TypeDrop)
+}
+
+// ipHeader adds the members of an IP header.
+func (w *Worker) ipHeader(p *decode.Packet) {
+	b := &w.b
+	switch h := p.L3; {
+	case p.Is(decode.HasIPv4) && len(h) >= 20:
+		b.Uint("len", uint64(binary.BigEndian.Uint16(h[2:])))
+		b.Uint("tos", uint64(h[1]))
+		b.Uint("ttl", uint64(h[8]))
+		b.Uint("ipid", uint64(binary.BigEndian.Uint16(h[4:])))
+	case p.Is(decode.HasIPv6) && len(h) >= 40:
+		first := binary.BigEndian.Uint32(h)
+		b.Uint("len", uint64(binary.BigEndian.Uint16(h[4:])))
+		b.Uint("tc", uint64(first>>20&0xff))
+		b.Uint("hoplimit", uint64(h[7]))
+		b.Uint("flowlbl", uint64(first&0xfffff))
+	}
+}
+
+// tcpHeader adds the members of a TCP header. Preconditions: it has been decoded, and p.L4 has 20 bytes.
+func (w *Worker) tcpHeader(p *decode.Packet) {
+	b, t := &w.b, &p.TCP
+	b.Uint("tcpseq", uint64(t.Seq))
+	b.Uint("tcpack", uint64(t.Ack))
+	b.Uint("tcpwin", uint64(t.Window))
+	b.Bool("syn", t.Flags&decode.SYN != 0)
+	b.Bool("ack", t.Flags&decode.ACK != 0)
+	b.Bool("psh", t.Flags&decode.PSH != 0)
+	b.Bool("rst", t.Flags&decode.RST != 0)
+	b.Bool("urg", t.Flags&decode.URG != 0)
+	b.Bool("fin", t.Flags&decode.FIN != 0)
+	b.Uint("tcpres", uint64(p.L4[12]&0x0f))
+	b.Uint("tcpurgp", uint64(t.Urgent))
 }

@@ -86,6 +86,9 @@ func (w *Worker) dirFiles(u *stream.Unit, s *stream.State, t app.Transaction, tx
 			continue
 		}
 		f.Flags |= file.Logged
+		if w.o.magic {
+			f.Identify()
+		}
 		for k := range w.o.files {
 			w.file(u, &w.o.files[k], s, t, tx, f, d)
 		}
@@ -135,8 +138,8 @@ func (w *Worker) fileInfo(f *file.File, txID uint64) {
 		}
 		b.Close()
 	}
-	if f.Magic != "" {
-		b.String("magic", f.Magic)
+	if len(f.Magic) > 0 {
+		b.Str("magic", f.Magic)
 	}
 	b.Bool("gaps", f.Flags&file.HasGaps != 0)
 	b.String("state", f.State.String())

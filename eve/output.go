@@ -70,6 +70,8 @@ type Output struct {
 	drops     []dropLogger
 	files     []fileLogger
 	store     *fileStore // nil = files are not stored
+	certs     *certStore // nil = certificates are not stored
+	streams   []streamLogger
 	arps      []logger
 	metadata  []logger
 	frames    []frameLogger

@@ -33,6 +33,9 @@ func (w *Worker) application(u *stream.Unit, s *stream.State) {
 	if u.Packet.Proto == protoTCP && !u.Has(stream.StreamEstablished) {
 		return
 	}
+	if o.certs != nil && s.ID == o.certs.proto {
+		o.certs.keep(w, u, s)
+	}
 	mask := o.masks[s.ID]
 	if mask == 0 && !o.anomalyApp {
 		return

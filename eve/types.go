@@ -16,6 +16,7 @@ const (
 	TypeFile
 	TypeTx
 	TypeFrame
+	TypeStream
 	TypeFlow
 	TypeNetflow
 	TypeStats
@@ -23,7 +24,7 @@ const (
 )
 
 // typeNames are the names in event_type.
-var typeNames = [TypeCount]string{"alert", "packet", "anomaly", "drop", "arp", "metadata", "fileinfo", "", "frame", "flow", "netflow", "stats"}
+var typeNames = [TypeCount]string{"alert", "packet", "anomaly", "drop", "arp", "metadata", "fileinfo", "", "frame", "stream_tcp", "flow", "netflow", "stats"}
 
 func (t Type) String() string { return typeNames[t] }
 

@@ -120,6 +120,9 @@ func (w *Worker) Packet(u *stream.Unit, alerts []detect.Alert) {
 			w.frames(u, u.App)
 		}
 	}
+	if len(o.streams) > 0 {
+		w.streamPackets(u)
+	}
 }
 
 // emit ends the event under construction and queues it.

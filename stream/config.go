@@ -20,6 +20,7 @@ type Config struct {
 	Detection  bool // rules are run: transactions wait for them
 	IPS        bool // verdicts are carried out, or would be (--simulate-ips)
 	Files      file.Flags
+	Identify   func([]byte) string // names the kind of a file by its first bytes, for file.WantMagic; nil = nobody can
 	Wants      func(what string) bool
 	Warn       func(format string, args ...any)
 	Shared     func(name string, make func() any) any // what protocols share among workers; nil = nothing

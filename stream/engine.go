@@ -267,7 +267,7 @@ func (e *Engine) Process(p *decode.Packet, count uint64, now int64) *Unit {
 		e.InnerDropped = false
 		u.Drop(DropPacket, DropInnerPacket)
 	}
-	if p.Has(decode.Invalid) || !p.IsIP() {
+	if !p.IsIP() || p.Has(decode.Invalid) && !p.Has(decode.WantsFlow) { // odd options are no reason to lose track
 		e.run.Run(u)
 		e.busy = false
 		return u

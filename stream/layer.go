@@ -100,10 +100,13 @@ func (l *layer) Gap(c *tcp.Context, d flow.Dir, off uint64, n uint64) bool {
 		}
 		return false
 	}
+	end := c.End || l.e.tracker.Session(f).State == tcp.Closed
+	s.eof[d] = s.eof[d] || end
 	for n > 0 && !s.over {
 		step := uint32(min(n, 1<<31))
-		l.parse(c, s, d, nil, off, step, false)
 		n -= uint64(step)
+		// As in the reference the end comes with the first thing that goes up at the end, even if that is a gap with data behind it.
+		l.parse(c, s, d, nil, off, step, n == 0 && end)
 		off += uint64(step)
 	}
 	return !s.over
@@ -542,6 +545,7 @@ func (l *layer) Event(e uint8) {
 func (l *layer) Open(tx *app.Tx, name []byte) *file.File {
 	f := l.e.getFile()
 	f.Begin(name, l.e.fileWants, file.Limits{})
+	f.Identifier(l.e.cfg.Identify)
 	f.ID, f.TxID = l.state.fileID, tx.ID
 	l.state.fileID++
 	if l.state.Store[l.dir] || tx.Store[l.dir] {

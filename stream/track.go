@@ -20,6 +20,7 @@ func (e *Engine) track(u *Unit) {
 	o := e.tracker.Packet(&u.tcp)
 	u.Dir = u.tcp.Dir
 	u.added = o.Added
+	u.TCP = o.Flags
 	if o.Swapped {
 		e.swapped(&u.tcp)
 	}

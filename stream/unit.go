@@ -97,6 +97,9 @@ type Unit struct {
 	// Bypassable says that nothing more of the TCP session is of interest.
 	Bypassable bool
 
+	// TCP is what tracking found out about the packet.
+	TCP tcp.PacketFlags
+
 	engine *Engine
 	tcp    tcp.Context
 	added  bool // the payload went into the stream with this packet

@@ -24,6 +24,10 @@ func engineEvent() detect.Keyword {
 func eventSetup(word, prefix string) func(*detect.Builder, string) error {
 	return func(b *detect.Builder, v string) error {
 		name := prefix + strings.TrimSpace(v)
+		// Rules in the field know two events by names that no event has.
+		if strings.HasPrefix(name, "stream.") && strings.HasSuffix(name, "_synack_resend_with_different_ack") {
+			name = strings.TrimSuffix(name, "erent_ack") + "_ack"
+		}
 		e, ok := decode.EventByName(name)
 		if !ok {
 			return problem("unknown decode event \"" + name + "\"")

@@ -98,7 +98,8 @@ type fileMagic struct {
 
 // MatchFile looks for a part of what file magic says.
 func (m fileMagic) MatchFile(_ *detect.Ctx, f *file.File) bool {
-	return f.Magic != "" && containsFold([]byte(f.Magic), m.part) != m.negated
+	s := f.Identify()
+	return len(s) > 0 && containsFold(s, m.part) != m.negated
 }
 
 type fileSize struct{ u detect.Uint }

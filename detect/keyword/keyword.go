@@ -8,7 +8,7 @@ func All() []detect.Keyword {
 		meta(),
 		payload(),
 		[]detect.Keyword{
-			flow(), flowbits(), flowint(), xbits(), hostbits(), noalert(), alert(),
+			flow(), flowbits(), flowint(), xbits(), hostbits(), noalert(), alert(), tlsStore(), geoIP(),
 			dsize(), TTL(), urilen(), bsize(), absent(),
 			frameBuffer(), appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
 			base64Decode(), base64Data(), configKeyword(),

@@ -10,7 +10,6 @@ func unsupported() []detect.Keyword {
 		}}
 	}
 	return []detect.Keyword{
-		refuse("geoip", "", "match on the source, destination or source and destination IP addresses of network traffic, and to see to which country it belongs", "no GeoIP support built in, needed for geoip keyword"),
 		refuse("lua", "luajit", "match via a lua script", "no Lua support built in, needed for lua keyword"),
 	}
 }

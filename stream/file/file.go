@@ -70,7 +70,9 @@ type File struct {
 	HasMD5     bool
 	HasSHA1    bool
 	HasSHA256  bool
-	Magic      string
+	Magic      []byte // what kind of file it is, once Identify has found out
+	identify   func([]byte) string
+	head       []byte // the first bytes, as long as its kind may be asked for
 	StoreID    uint32 // number among all stored files, of one that is stored
 	saver      io.WriteCloser
 }
@@ -78,9 +80,9 @@ type File struct {
 // Begin opens the file. The name is copied.
 func (f *File) Begin(name []byte, want Flags, l Limits) {
 	f.Saved()
-	body, sids := f.Body, f.Sids[:0]
+	body, sids, head, kind := f.Body, f.Sids[:0], f.head[:0], f.Magic[:0]
 	m5, s1, s2 := f.md5, f.sha1, f.sha256
-	*f = File{Name: append(f.Name[:0], name...), Flags: want, Body: body, Sids: sids, md5: m5, sha1: s1, sha256: s2}
+	*f = File{Name: append(f.Name[:0], name...), Flags: want, Body: body, Sids: sids, head: head, Magic: kind, md5: m5, sha1: s1, sha256: s2}
 	f.Body.Reset(l)
 	if want&WantMD5 != 0 {
 		f.md5 = fresh(f.md5, md5.New)
@@ -108,21 +110,44 @@ func (f *File) Append(b []byte) {
 	}
 	f.size += uint64(len(b))
 	f.Body.Append(b)
+	if f.identify != nil {
+		f.head = append(f.head, b[:min(len(b), maxHead-len(f.head))]...)
+	}
 	if f.saver != nil {
 		_, _ = f.saver.Write(b) // errors are the saver's
 	}
-	if f.Flags&HasGaps != 0 {
-		return
-	}
-	if f.Flags&WantMD5 != 0 {
+	gaps := f.Flags&HasGaps != 0 // a file with gaps has but one hash, of what is there, and that if it is insisted on
+	if f.Flags&WantMD5 != 0 && !gaps {
 		f.md5.Write(b)
 	}
-	if f.Flags&WantSHA1 != 0 {
+	if f.Flags&WantSHA1 != 0 && !gaps {
 		f.sha1.Write(b)
 	}
-	if f.Flags&WantSHA256 != 0 {
+	if f.Flags&WantSHA256 != 0 && (!gaps || f.Flags&PartSHA256 != 0) {
 		f.sha256.Write(b)
 	}
+}
+
+// maxHead is how much of a file its kind is told by.
+const maxHead = 1 << 16
+
+// minMagic is how much of an open file must be there before its kind is asked for.
+const minMagic = 512
+
+// Identifier says who names the kind of the file that was just begun; only with WantMagic.
+func (f *File) Identifier(identify func(head []byte) string) {
+	if f.Flags&WantMagic != 0 {
+		f.identify = identify
+	}
+}
+
+// Identify returns what kind of file it is, as soon as enough of it is there; until then, and if nobody knows, it is empty.
+func (f *File) Identify() []byte {
+	if f.identify != nil && len(f.head) > 0 && (f.size >= minMagic || f.State != Open) {
+		f.Magic = append(f.Magic[:0], f.identify(f.head)...)
+		f.identify, f.head = nil, f.head[:0]
+	}
+	return f.Magic
 }
 
 // Save hands what is kept of the file, and all that follows, to w, which must not keep the bytes. Saved or another Begin
@@ -154,7 +179,7 @@ func (f *File) Gap(n uint64) {
 	f.Body.Skip(n)
 }
 
-// Close ends the file. A truncated or failed file has no hashes but what PartSHA256 asks for, nor has one with gaps.
+// Close ends the file. A truncated or failed file, and one with gaps, has no hashes but what PartSHA256 asks for.
 func (f *File) Close(s State) {
 	if f.State != Open {
 		return
@@ -165,7 +190,7 @@ func (f *File) Close(s State) {
 		if s == Closed && f.Flags&HasGaps != 0 {
 			f.State = Truncated
 		}
-		if s == Truncated && f.Flags&(PartSHA256|WantSHA256|HasGaps) == PartSHA256|WantSHA256 {
+		if f.State == Truncated && f.Flags&(PartSHA256|WantSHA256) == PartSHA256|WantSHA256 {
 			f.sha256.Sum(f.SHA256[:0])
 			f.HasSHA256 = true
 		}

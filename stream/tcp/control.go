@@ -129,14 +129,7 @@ func (t *Tracker) Flush(u *Context, d flow.Dir) {
 		return
 	}
 	ssn := t.sessions.At(u.Flow.TCP)
-	swaps := ssn.swaps
 	t.offer(u, ssn, d, nil)
-	if ssn.swaps != swaps {
-		d = d.Other()
-	}
-	if ssn.Flags&AppDisabled == 0 && ssn.Stream[d].Flags&(appOff|NoReassembly) == 0 {
-		t.give(u, ssn, d, nil, true, nil) // behind a hole that nobody acknowledged
-	}
 }
 
 // Free forgets the session of f.

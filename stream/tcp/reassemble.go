@@ -164,11 +164,7 @@ func (t *Tracker) offer(u *Context, ssn *Session, d flow.Dir, x *step) {
 			continue
 		case s.Flags&DepthReached != 0:
 		case all == 0 || len(data) == 0 && !ended:
-			if !u.End || ssn.State < Closed {
-				return
-			}
-			data = nil
-			t.give(u, ssn, d, nil, true, x)
+			// Where data waits behind a hole that nobody has acknowledged, the end is not told: it is not known where it is.
 			return
 		}
 		if uint32(len(data)) < s.need && (!u.End || ssn.State < Closed) {

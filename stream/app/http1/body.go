@@ -213,9 +213,8 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 		p.cutBody(m)
 		return
 	}
-	over := limit > 0 && uint64(len(b)) > limit-m.seen
-	if over {
-		b = b[:limit-m.seen]
+	if limit > 0 && uint64(len(b)) > limit-m.seen {
+		b = b[:limit-m.seen] // a file is cut by what comes next
 	}
 	m.seen += uint64(len(b))
 	if d == app.ToClient || m.kind == bodyFile {
@@ -232,9 +231,6 @@ func (p *Parser) bodyBytes(t *Tx, d app.Dir, b []byte) {
 		if m.kind == bodyMultipart {
 			p.multipart(t, m, b)
 		}
-	}
-	if over {
-		p.cutBody(m)
 	}
 	if !m.trigger && m.seen >= uint64(p.cfg.body[d].minSize) {
 		m.trigger = true

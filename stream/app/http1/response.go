@@ -80,7 +80,8 @@ func (p *Parser) upgrade(h *half) {
 		return
 	}
 	if p.changing {
-		p.host.Event(evFailedProtocolChange)
+		t.Raise(evFailedProtocolChange)
+		t.Updated[app.ToClient] = true
 		p.result.Next = 0
 		return
 	}

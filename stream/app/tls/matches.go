@@ -41,7 +41,6 @@ func matches() []app.Match {
 		contains(func(s *side) []byte { return s.cert.Issuer() }, false))...)
 	ms = append(ms, keyword("tls.fingerprint", "", "SHA-1 of the certificate contains", clientCertDone, serverCertDone,
 		contains(func(s *side) []byte { return s.print[:] }, true))...)
-	ms = append(ms, keyword("tls_store", "tls.store", "store the certificates", any, any, setupStore)...)
 	notBefore := func(s *side) int64 { return s.cert.NotBefore }
 	notAfter := func(s *side) int64 { return s.cert.NotAfter }
 	ms = append(ms, keyword("tls_cert_notbefore", "", "begin of the certificate's validity", clientCertDone, serverCertDone,
@@ -177,13 +176,6 @@ func contains(get func(*side) []byte, lower bool) func(string) (test, string, er
 			return s.hasCert && bytes.Contains(get(s), want) != not
 		}, fmt.Sprintf("%v %s", not, v), nil
 	}
-}
-
-func setupStore(string) (test, string, error) {
-	return func(t *Tx, _ app.Dir) bool {
-		t.Store = true
-		return true
-	}, "", nil
 }
 
 // dateLayouts are the forms of a date in rules, parts of ISO 8601.

@@ -93,10 +93,10 @@ type Tx struct {
 	app.Tx
 	side    [2]side
 	flags   uint32
-	current uint32 // flags of what the newest records brought, for ssl_state
-	hbSize  int    // length of the encrypted heartbeat request
-	now     int64  // nanoseconds, of the newest packet
-	Store   bool   // a rule asked for the certificates to be stored
+	current uint32  // flags of what the newest records brought, for ssl_state
+	hbSize  int     // length of the encrypted heartbeat request
+	now     int64   // nanoseconds, of the newest packet
+	keep    [2]bool // a rule asked for the certificates of the side to be stored
 
 	ja4    [ja.Size]byte
 	hasJA4 bool
@@ -135,6 +135,24 @@ func (t *Tx) fresh() {
 	t.side[1].reset()
 	*t = Tx{Tx: app.Tx{ID: 1, Files: t.Files, Bits: t.Bits[:0]}, side: t.side, curves: small(t.curves, 512),
 		points: small(t.points, 64), config: t.config}
+}
+
+// KeepCertificates asks for the certificates of side d to be stored.
+func (t *Tx) KeepCertificates(d app.Dir) { t.keep[d] = true }
+
+// TakeCertificates reports whether the certificates of side d are there and to be stored, and says so once.
+func (t *Tx) TakeCertificates(d app.Dir) bool {
+	if s := &t.side[d]; !t.keep[d] || len(s.chainEnds) == 0 || !s.hasCert {
+		return false
+	}
+	t.keep[d] = false
+	return true
+}
+
+// Holder describes the first certificate of side d: subject, issuer and SHA-1 with colons.
+func (t *Tx) Holder(d app.Dir) (subject, issuer, print []byte) {
+	s := &t.side[d]
+	return s.cert.Subject(), s.cert.Issuer(), s.print[:]
 }
 
 // Certificates returns the number of certificates that side d sent.

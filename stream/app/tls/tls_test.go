@@ -206,7 +206,6 @@ func TestMatches(t *testing.T) {
 		{"tls_cert_valid", "", toClient, false},
 		{"tls.fingerprint", "!\"00:11\"", toClient, true},
 		{"tls.subject", "!\"CN=x\"", toServer, false},
-		{"tls_store", "", toClient, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.keyword+" "+tt.value, func(t *testing.T) {

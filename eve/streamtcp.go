@@ -1,0 +1,111 @@
+package eve
+
+import (
+	"sentinel/decode"
+	"sentinel/internal/conf"
+	"sentinel/stream"
+	"sentinel/stream/flow"
+	"sentinel/stream/tcp"
+)
+
+// streamLogger writes TCP packets with what tracking thinks of them and of their session.
+type streamLogger struct {
+	logger
+	want tcp.PacketFlags // packets that have one of these
+	all  bool
+}
+
+func (o *Output) addStream(n *conf.Node, l logger) {
+	x := streamLogger{logger: l, all: n.Get("all").IsTrue()}
+	for _, k := range []struct {
+		key  string
+		flag tcp.PacketFlags
+	}{{"event-set", tcp.EventSet}, {"state-update", tcp.StateUpdate}, {"spurious-retransmission", tcp.SpuriousRetransmission},
+		{"tcp-session-reuse", tcp.SessionReuse}} {
+		if n.Get(k.key).IsTrue() {
+			x.want |= k.flag
+		}
+	}
+	o.streams = merge(o, o.streams, x, func(x *streamLogger) *logger { return &x.logger },
+		func(a, b *streamLogger) bool { return a.want == b.want && a.all == b.all })
+}
+
+// streamPackets writes a TCP packet where it is wanted.
+func (w *Worker) streamPackets(u *stream.Unit) {
+	p := u.Packet
+	if !p.Is(decode.HasTCP) || len(p.L4) < 20 || u.Has(stream.Pseudo) {
+		return
+	}
+	for i := range w.o.streams {
+		if l := &w.o.streams[i]; l.all || u.TCP&l.want != 0 {
+			w.streamPacket(u, l)
+		}
+	}
+}
+
+func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger) {
+	b, p := &w.b, u.Packet
+	say := func(s string) { b.ElemString(s) }
+	w.begin(&l.common, u, asPacket, "stream_tcp")
+	if u.Flow != nil {
+		b.String("direction", u.Dir.String())
+	}
+	b.OpenObject("stream_tcp")
+	b.OpenObject("packet")
+	w.ipHeader(p)
+	w.tcpHeader(p)
+	b.OpenArray("flags")
+	u.TCP.Names(say)
+	b.Close()
+	b.Close()
+	b.OpenObject("session")
+	if s := u.Session(); s != nil {
+		b.String("state", s.State.String())
+		if u.TCP&tcp.StateUpdate != 0 {
+			b.String("pstate", s.Prev.String())
+		}
+		b.OpenObject("flags")
+		b.OpenArray("flags")
+		s.Flags.Names(say)
+		b.Close()
+		b.Close()
+		for d, who := range [2]string{"client", "server"} {
+			x := &s.Stream[d]
+			b.OpenObject(who)
+			b.Uint("isn", uint64(x.ISN))
+			b.Uint("next_seq", uint64(x.NextSeq))
+			b.Uint("last_ack", uint64(x.LastAck))
+			b.Uint("next_win", uint64(x.NextWin))
+			if x.Flags&tcp.NoReassembly == 0 {
+				b.Uint("base_seq", uint64(x.BaseSeq()))
+				b.Uint("segs_right_edge", uint64(x.RightSeq()))
+			}
+			b.Uint("window", uint64(x.Window))
+			b.Uint("wscale", uint64(x.WScale))
+			b.OpenArray("flags")
+			x.Flags.Names(say)
+			if u.Flow.Has(flow.ProtoDoneTS.InDir(flow.Dir(d))) {
+				b.ElemString("appproto_detection_completed")
+			}
+			b.Close()
+			b.Uint("seg_cnt", uint64(x.Segments()))
+			b.Uint("sb_region_size", uint64(x.RegionSize()))
+			b.Close()
+		}
+	}
+	b.Close()
+	if u.TCP&tcp.EventSet != 0 {
+		b.OpenArray("events")
+		for e, ok := p.Events.Next(0); ok; e, ok = p.Events.Next(e + 1) {
+			if e.IsStream() {
+				b.ElemString(e.Name())
+			}
+			if e == decode.Event(255) {
+				break
+			}
+		}
+		b.Close()
+	}
+	b.Close()
+	w.emit(&l.logger, TypeStream)
+}
