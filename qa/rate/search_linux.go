@@ -161,7 +161,7 @@ func (s *searching) search(e *engine) (best found, err error) {
 	}
 	// It answers before it captures, perhaps.
 	for try := 0; ; try++ {
-		got, ok, err := s.probe(e, 2000, time.Second)
+		got, ok, err := s.try(e, 2000, time.Second)
 		if err != nil {
 			return best, err
 		}
@@ -180,16 +180,19 @@ func (s *searching) search(e *engine) (best found, err error) {
 	for rate := s.from; high == 0 || high/low > 1+s.step; {
 		ok := false
 		var got found
-		for range s.tries {
-			if got, ok, err = s.probe(e, rate, time.Duration(s.seconds*1e9)); err != nil {
+		for range max(s.tries, 1) {
+			if got, ok, err = s.try(e, rate, time.Duration(s.seconds*1e9)); err != nil {
 				return best, err
 			}
-			if ok {
+			if ok && !got.capped {
 				break
 			}
 		}
 		switch {
 		case ok:
+			if got.capped && got.pps < low {
+				return best, nil // something else had the sender's core
+			}
 			best, low = got, rate
 			if best.capped {
 				return best, nil
@@ -206,8 +209,8 @@ func (s *searching) search(e *engine) (best found, err error) {
 	return best, nil
 }
 
-// probe sends at a rate. It is ok when everything sent was decoded, and nothing was dropped.
-func (s *searching) probe(e *engine, pps float64, d time.Duration) (got found, ok bool, err error) {
+// try sends at a rate. It is ok when everything sent was decoded, and nothing was dropped.
+func (s *searching) try(e *engine, pps float64, d time.Duration) (got found, ok bool, err error) {
 	before, err := e.totals()
 	if err != nil {
 		return got, false, err
@@ -226,7 +229,7 @@ func (s *searching) probe(e *engine, pps float64, d time.Duration) (got found, o
 	}
 	sent := last - first
 	got.pps = float64(sent) / took.Seconds()
-	got.capped = got.pps < 0.97*pps
+	got.capped = got.pps < 0.95*pps
 	// Counters come once a second, and a ring is not empty at once.
 	var now totals
 	for still, was := time.Now(), uint64(0); time.Since(still) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
