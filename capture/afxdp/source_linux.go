@@ -52,11 +52,14 @@ type Source struct {
 	knobs   []*knob
 
 	received, bytes, errors, invalid atomic.Uint64
+
+	polls, timeouts, failed, empty atomic.Uint64 // waits, those that brought nothing, those that went wrong, reads of nothing
 }
 
 var (
 	_ capture.Poller   = (*Source)(nil)
 	_ capture.Injector = (*Source)(nil)
+	_ capture.Counted  = (*Source)(nil)
 )
 
 // maxWait is how long Read waits for a packet, in milliseconds.
@@ -324,6 +327,7 @@ func (s *Source) read(batch []capture.Frame, wait bool) (int, error) {
 		}
 	}
 	if n == 0 {
+		s.empty.Add(1)
 		if s.quiet++; wait || s.quiet%256 == 0 {
 			s.check()
 		}
@@ -344,7 +348,25 @@ func (s *Source) wait() {
 	for i := range s.poll {
 		s.poll[i].Revents = 0
 	}
-	_, _ = unix.Poll(s.poll, maxWait)
+	s.polls.Add(1)
+	switch n, err := unix.Poll(s.poll, maxWait); {
+	case err != nil && err != unix.EINTR:
+		s.failed.Add(1)
+	case n == 0:
+		s.timeouts.Add(1)
+	}
+}
+
+// Counts implements capture.Counted, with Suricata's names.
+func (s *Source) Counts(dst []capture.Count) []capture.Count {
+	return append(dst,
+		capture.Count{Name: "capture.afxdp_packets", Value: s.received.Load()},
+		capture.Count{Name: "capture.afxdp.poll", Value: s.polls.Load()},
+		capture.Count{Name: "capture.afxdp.poll_timeout", Value: s.timeouts.Load()},
+		capture.Count{Name: "capture.afxdp.poll_failed", Value: s.failed.Load()},
+		capture.Count{Name: "capture.afxdp.empty_reads", Value: s.empty.Load()},
+		capture.Count{Name: "capture.afxdp.failed_reads", Value: s.errors.Load()},
+	)
 }
 
 // check finds out whether the interface was taken away: poll(2) does not tell. One that only goes down and comes up again makes no

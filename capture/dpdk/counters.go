@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sentinel/capture"
 )
 
 // fresh is how old statistics of a port may be: some drivers ask the card for them, which takes a while.
@@ -60,32 +62,38 @@ func (h *port) losses(now bool) uint64 {
 	return uint64(h.sum.imissed+h.sum.ierrors+h.sum.nombuf) + h.lost
 }
 
-// Counters returns the counters of the source, with Suricata's names, and those of the port for its first source. It may be called from
-// any goroutine, once an interval.
-func (s *Source) Counters() map[string]uint64 {
+// Counts implements capture.Counted, with Suricata's names where it has one. Those of the port are with its first source; they are 0 with
+// the others.
+func (s *Source) Counts(dst []capture.Count) []capture.Count {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end {
-		return map[string]uint64{"capture.packets": s.final.Received + s.final.Dropped}
+		return append(dst, s.last[:]...)
 	}
-	st := s.stats(false)
-	m := map[string]uint64{
-		"capture.packets":         st.Received + st.Dropped,
-		"capture.dpdk.unsent":     load(&s.lane.unsent),
-		"capture.dpdk.inbox_full": uint64(C.sn_port_inbox_full(s.port.c, C.int(s.n))),
+	return append(dst, s.counts(false)...)
+}
+
+// counts takes all counts anew and remembers them.
+func (s *Source) counts(fresh bool) []capture.Count {
+	st := s.stats(fresh)
+	s.last = [...]capture.Count{
+		{Name: "capture.packets", Value: st.Received + st.Dropped},
+		{Name: "capture.rx_errors"}, {Name: "capture.tx_errors"},
+		{Name: "capture.dpdk.imissed"}, {Name: "capture.dpdk.no_mbufs"}, {Name: "capture.dpdk.ierrors"},
+		{Name: "capture.dpdk.unsent", Value: load(&s.lane.unsent)},
+		{Name: "capture.dpdk.inbox_full", Value: uint64(C.sn_port_inbox_full(s.port.c, C.int(s.n)))},
 	}
-	if s.n > 0 {
-		return m
+	if s.n == 0 {
+		h := s.port
+		h.mu.Lock()
+		s.last[1].Value = uint64(h.sum.imissed + h.sum.ierrors + h.sum.nombuf)
+		s.last[2].Value = uint64(h.sum.oerrors)
+		s.last[3].Value = uint64(h.sum.imissed) + h.lost
+		s.last[4].Value = uint64(h.sum.nombuf)
+		s.last[5].Value = uint64(h.sum.ierrors)
+		h.mu.Unlock()
 	}
-	h := s.port
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	m["capture.rx_errors"] = uint64(h.sum.imissed + h.sum.ierrors + h.sum.nombuf)
-	m["capture.tx_errors"] = uint64(h.sum.oerrors)
-	m["capture.dpdk.imissed"] = uint64(h.sum.imissed) + h.lost
-	m["capture.dpdk.no_mbufs"] = uint64(h.sum.nombuf)
-	m["capture.dpdk.ierrors"] = uint64(h.sum.ierrors)
-	return m
+	return s.last[:]
 }
 
 // Extended returns the driver's own statistics of the port that are not zero, by the names it gives them.

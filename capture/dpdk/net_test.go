@@ -97,7 +97,7 @@ func TestAFPacket(t *testing.T) {
 	if len(more) == 2000 || uint64(len(more))+st.Dropped != 2000 || st.Received != uint64(packets+len(more)) {
 		t.Errorf("%d frames of 2000, %+v", len(more), st)
 	}
-	if c := s.(*Source).Counters(); c["capture.dpdk.imissed"] != st.Dropped || c["capture.packets"] != packets+2000 {
+	if c := counted(s.(*Source)); c["capture.dpdk.imissed"] != st.Dropped || c["capture.packets"] != packets+2000 {
 		t.Errorf("%v", c)
 	}
 }

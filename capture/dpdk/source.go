@@ -44,12 +44,14 @@ type Source struct {
 	mu    sync.Mutex // guards lane against Stats, in Close
 	end   bool
 	final capture.Stats
+	last  [8]capture.Count // as Counts last told them
 }
 
 var (
 	_ capture.Source   = (*Source)(nil)
 	_ capture.Injector = (*Source)(nil)
 	_ capture.Poller   = (*Source)(nil)
+	_ capture.Counted  = (*Source)(nil)
 )
 
 // maxWait is how long Read waits for a packet, in microseconds: a little less than the 10 ms that it may.
@@ -289,6 +291,7 @@ func (s *Source) Close() error {
 		return nil
 	}
 	s.final = s.stats(true)
+	s.counts(false)
 	s.end = true
 	env.mu.Lock()
 	defer env.mu.Unlock()
