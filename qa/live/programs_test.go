@@ -126,15 +126,8 @@ func (w *way) run(t *testing.T) {
 		engine = server
 	}
 	client = n.Host("left", "10.77.0.2/24")
-	do := func(f func()) {
-		if engine == nil {
-			f()
-		} else {
-			engine.Do(f)
-		}
-	}
 	if w.queue {
-		throughQueues(t, server)
+		throughQueues(t, server, "")
 	}
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -162,30 +155,7 @@ unix-command: {enabled: no}
 		return packets(t, server, watched)
 	}
 	before := count()
-	pid := filepath.Join(dir, "pid")
-	p := &process{t: t, cmd: exec.Command(program(t), append([]string{"-c", config, "-S", rules, "-l", dir, "--data-dir", t.TempDir(), "--pidfile", pid}, w.args...)...),
-		done: make(chan error, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = p, p
-	var err error
-	do(func() { err = p.cmd.Start() })
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.done <- p.cmd.Wait() }()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if b, err := os.ReadFile(pid); err == nil && len(b) > 0 {
-			break
-		}
-		select {
-		case err := <-p.done:
-			t.Fatalf("the engine ended: %v\n%s", err, p.text())
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the engine does not start\n%s", p.text())
-		}
-	}
+	p := launch(t, engine, append([]string{"-c", config, "-S", rules, "-l", dir}, w.args...)...)
 	record := filepath.Join(dir, "record.pcap")
 	stop := recorder(t, server, recorded, record)
 
@@ -250,8 +220,41 @@ unix-command: {enabled: no}
 	}
 }
 
-// throughQueues brings packets of a host into the netfilter queues 0 and 1.
-func throughQueues(t *testing.T, h *live.Host) {
+// launch starts the engine in a host, or in the namespace of the test, and waits until its workers are there.
+func launch(t *testing.T, h *live.Host, args ...string) *process {
+	t.Helper()
+	dir := t.TempDir()
+	pid := filepath.Join(dir, "pid")
+	p := &process{t: t, cmd: exec.Command(program(t), append([]string{"--data-dir", dir, "--pidfile", pid}, args...)...), done: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	var err error
+	if h == nil {
+		err = p.cmd.Start()
+	} else {
+		h.Do(func() { err = p.cmd.Start() })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if b, err := os.ReadFile(pid); err == nil && len(b) > 0 {
+			return p
+		}
+		select {
+		case err := <-p.done:
+			t.Fatalf("the engine ended: %v\n%s", err, p.text())
+		default:
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the engine does not start\n%s", p.text())
+		}
+	}
+}
+
+// throughQueues brings packets of a host into the netfilter queues 0 and 1. More options may follow.
+func throughQueues(t *testing.T, h *live.Host, more string) {
 	t.Helper()
 	path, err := exec.LookPath("iptables")
 	if err != nil {
@@ -260,7 +263,7 @@ func throughQueues(t *testing.T, h *live.Host) {
 	for _, chain := range []string{"INPUT ! -i lo", "OUTPUT ! -o lo"} {
 		var out []byte
 		h.Do(func() {
-			out, err = exec.Command(path, strings.Fields("-w 10 -A "+chain+" -j NFQUEUE --queue-balance 0:1")...).CombinedOutput()
+			out, err = exec.Command(path, strings.Fields("-w 10 -A "+chain+" -j NFQUEUE --queue-balance 0:1 "+more)...).CombinedOutput()
 		})
 		if err != nil {
 			live.Skip(t, "iptables: %v: %s", err, out)
