@@ -112,7 +112,7 @@ func (e *Engine) countEarly() {
 		return
 	}
 	stat := func(name string, of func(*bypass.EarlyStats) uint64) {
-		e.counters.reg.Func("ips.early_drop."+name, func() uint64 {
+		e.counters.reg.Func("sentinel.early_drop."+name, func() uint64 {
 			x := e.early.running.Load()
 			if x == nil {
 				return 0

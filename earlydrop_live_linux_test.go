@@ -61,7 +61,7 @@ early-drop:
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx, sources...) }()
-	stat := func(name string) uint64 { return e.Counters()["ips.early_drop."+name] }
+	stat := func(name string) uint64 { return e.Counters()["sentinel.early_drop."+name] }
 	until := func(what string, ok func() bool) {
 		t.Helper()
 		for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {

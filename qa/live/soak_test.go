@@ -105,9 +105,10 @@ logging: {outputs: [{console: {enabled: yes}}]}
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	before := packets(t, server, "in0")
 	s.p = start(t, server, 1, "-c", config, "-S", filepath.Join(s.dir, "soak.rules"), "-l", s.dir, "--data-dir", t.TempDir(), "--af-packet=in0",
 		"--workers", "1")
-	// The first packets may fall between the opening of the socket and its place in the kernel's list.
+	// Packets of the network's own, between before and first, may come before the socket or after it.
 	first := packets(t, server, "in0")
 	stop := replay(t, client)
 	long := s.connect(client)
@@ -164,7 +165,7 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	if c.Drops != 0 || s.stats.Sentinel.Panics != 0 {
 		t.Errorf("%d packets dropped, %d bugs caught", c.Drops, s.stats.Sentinel.Panics)
 	}
-	if c.Packets != sent-first || s.stats.Decoder.Packets != c.Packets {
+	if c.Packets < sent-first || c.Packets > packets(t, server, "in0")-before || s.stats.Decoder.Packets != c.Packets {
 		t.Errorf("%d packets on the wire, %d captured, %d decoded", sent-first, c.Packets, s.stats.Decoder.Packets)
 	}
 	// Those that a signal has interrupted are none of the kinds, as in the reference.
