@@ -176,13 +176,17 @@ func (s *searching) search(e *engine) (best found, err error) {
 	if err := affinity(e.cmd.Process.Pid, s.cores[1]); err != nil { // threads that are new
 		return best, err
 	}
-	low, high := best.pps, 0.0
+	low, high, capped := best.pps, 0.0, 0
 	for rate := s.from; high == 0 || high/low > 1+s.step; {
 		ok := false
 		var got found
 		for range max(s.tries, 1) {
-			if got, ok, err = s.try(e, rate, time.Duration(s.seconds*1e9)); err != nil {
+			now, held, err := s.try(e, rate, time.Duration(s.seconds*1e9))
+			if err != nil {
 				return best, err
+			}
+			if held && (!ok || now.pps > got.pps) || !held && !ok {
+				got, ok = now, held
 			}
 			if ok && !got.capped {
 				break
@@ -190,11 +194,17 @@ func (s *searching) search(e *engine) (best found, err error) {
 		}
 		switch {
 		case ok:
-			if got.capped && got.pps < low {
-				return best, nil // something else had the sender's core
+			// Three times in a row: it is not that something else had the sender's core.
+			if low = rate; got.capped {
+				capped++
+				low = max(best.pps, got.pps)
+			} else {
+				capped = 0
 			}
-			best, low = got, rate
-			if best.capped {
+			if got.pps > best.pps {
+				best = got
+			}
+			if capped == 3 {
 				return best, nil
 			}
 		default:
@@ -232,7 +242,7 @@ func (s *searching) try(e *engine, pps float64, d time.Duration) (got found, ok 
 	got.capped = got.pps < 0.95*pps
 	// Counters come once a second, and a ring is not empty at once.
 	var now totals
-	for still, was := time.Now(), uint64(0); time.Since(still) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
+	for still, was := time.Now(), uint64(0); time.Since(still) < 4*time.Second; time.Sleep(100 * time.Millisecond) {
 		if now, err = e.totals(); err != nil {
 			return got, false, err
 		}
