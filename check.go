@@ -37,7 +37,7 @@ var doneKeys = []string{
 	"outputs.eve-log.sensor-id", "outputs.eve-log.sensor-name", "outputs.eve-log.ipv6-compress", "outputs.eve-log.xff",
 	"outputs.eve-log.types.alert", "outputs.eve-log.types.anomaly", "outputs.eve-log.types.arp",
 	"outputs.eve-log.types.dns", "outputs.eve-log.types.drop", "outputs.eve-log.types.files", "outputs.eve-log.types.flow",
-	"outputs.eve-log.types.http", "outputs.eve-log.types.http2", "outputs.eve-log.types.netflow",
+	"outputs.eve-log.types.frame", "outputs.eve-log.types.http", "outputs.eve-log.types.http2", "outputs.eve-log.types.netflow",
 	"outputs.eve-log.types.smtp", "outputs.eve-log.types.stats", "outputs.eve-log.types.tls",
 
 	"af-packet.interface", "af-packet.threads", "af-packet.cluster-id", "af-packet.cluster-type", "af-packet.defrag",
@@ -76,6 +76,7 @@ var doneKeys = []string{
 
 	"run-as", "pid-file", "daemon-directory", "umask", "coredump.max-dump",
 	"security.limit-noproc", "security.landlock", "threading",
+	"engine-analysis", "detect.profiling.grouping",
 }
 
 // harmlessKeys shape how Suricata spends memory and CPU, and have no counterpart here: what they ask for is met
@@ -86,7 +87,7 @@ var harmlessKeys = []string{
 	"host.hash-size", "host.prealloc", "ippair.hash-size", "ippair.prealloc", "defrag.prealloc",
 	"flow.managers", "flow.recyclers", "stream.max-sessions", "legacy.uricontent",
 	"outputs.eve-log.json", "af-packet.disable-hwtimestamp",
-	"pcap-file.buffer-size", "logging.stacktrace-on-signal", "engine-analysis",
+	"pcap-file.buffer-size", "logging.stacktrace-on-signal",
 }
 
 // keySet answers which paths are covered by a list of keys.

@@ -103,3 +103,25 @@ func Hooks() []string {
 func Features() map[string]bool {
 	return map[string]bool{"hyperscan": hyperscan.Available, "pcre2": hyperscan.Available}
 }
+
+// Frames lists the frames of the application protocols, with their transport, as the keyword frame knows them: "tcp: tls.pdu".
+func Frames() []string {
+	var out []string
+	for _, p := range all.Protocols() {
+		if len(p.Frames) == 0 {
+			continue
+		}
+		if p.Transport&app.TCP != 0 {
+			out = append(out, "tcp: "+p.Name+"."+app.StreamFrameName)
+			for _, f := range p.Frames {
+				out = append(out, "tcp: "+p.Name+"."+f)
+			}
+		}
+		if p.Transport&app.UDP != 0 {
+			for _, f := range p.Frames {
+				out = append(out, "udp: "+p.Name+"."+f)
+			}
+		}
+	}
+	return out
+}

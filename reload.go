@@ -212,9 +212,17 @@ func (e *Engine) compile(t *tenant) (*detect.Ruleset, *Loaded, error) {
 	}
 	cfg.Datasets = e.datasets
 	cfg.Generation = e.gen.Add(1)
+	cfg.Describe = t == nil && e.describes()
 	rs, refused := detect.Compile(cfg.Config, list)
 	for _, err := range refused {
 		bad(err)
+	}
+	if cfg.Describe && rs != nil {
+		if err := e.report(rs, &cfg.Config, l); err != nil {
+			fatal = append(fatal, err)
+			e.log.Error().Msg(err.Error())
+		}
+		rs.Described = nil
 	}
 	if rs == nil {
 		return nil, nil, errors.Join(append(fatal, errors.New("no ruleset could be made"))...)

@@ -64,6 +64,8 @@ type Options struct {
 	// Test makes errors in the classification, reference and threshold files errors of New (-T); otherwise their lines
 	// that are wrong are left out.
 	Test bool
+	// Analysis has reports written of what became of the rules, as the section engine-analysis says (--engine-analysis).
+	Analysis bool
 	// StrictKeywords makes errors of these keywords fatal where the rule would be refused ("all" = every keyword).
 	StrictKeywords string
 

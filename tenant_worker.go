@@ -54,6 +54,7 @@ func (w *worker) adopt() {
 		b.base.Adopt(j.base)
 	}
 	flags := w.e.out.FileFlags() | ruleFileFlags(j.base)
+	w.wantFrames(j)
 	if j.tenants {
 		if b.by == nil {
 			b.by = map[uint32]*seat{}
@@ -163,4 +164,15 @@ func (b *bench) each(do func(*detect.Worker)) {
 func (b *bench) counted(c detect.Counter) (n uint64) {
 	b.each(func(d *detect.Worker) { n += d.Counters[c] })
 	return n
+}
+
+// wantFrames has the frames kept that events want, or the rules of a judgement; the others cost nothing. j is nil without rules.
+func (w *worker) wantFrames(j *judgement) {
+	for id := flow.ProtoFirst; int(id) < w.e.reg.Len(); id++ {
+		types := w.e.out.Frames(id)
+		if j != nil {
+			j.all(func(rs *detect.Ruleset) { types |= rs.Frames(id) })
+		}
+		w.stream.SetFrames(id, types)
+	}
 }

@@ -90,6 +90,7 @@ func (e *Engine) newWorker(id int) (*worker, error) {
 	for id := flow.ProtoFirst; int(id) < e.reg.Len(); id++ {
 		w.stream.SetLoggers(id, e.out.Mask(id))
 	}
+	w.wantFrames(nil)
 	w.adopt()
 	w.capMemory()
 	w.pub = e.counters.publisher(w)

@@ -66,6 +66,7 @@ type Alert struct {
 	Flags  AlertFlags
 	Tx     app.Transaction // with FromTx
 	TxID   uint64
+	Frame  uint64 // with FromFrame: its id, in the direction of the packet
 	// Context is what expressions captured for the alert; its values are lent for the packet.
 	Context []PacketVar
 }

@@ -17,6 +17,7 @@ type queued struct {
 	action rules.Action
 	tx     app.Transaction
 	txID   uint64
+	frame  uint64 // with FromFrame
 	seq    uint32
 	source bool   // a threshold by source drops: of a host that does it too often
 	lasts  uint32 // seconds that it goes on; 0 = not known
@@ -62,9 +63,13 @@ func (w *Worker) finalise(u *stream.Unit) {
 				return cmp.Compare(a.r.num, b.r.num)
 			}
 			if a.tx == nil || b.tx == nil {
-				return cmp.Compare(b2i(a.tx == nil), b2i(b.tx == nil))
+				if o := cmp.Compare(b2i(a.tx == nil), b2i(b.tx == nil)); o != 0 {
+					return o
+				}
+			} else if a.txID != b.txID {
+				return cmp.Compare(b.txID, a.txID)
 			}
-			return cmp.Compare(b.txID, a.txID)
+			return cmp.Compare(a.frame, b.frame)
 		})
 	}
 	kept, alerted := 0, false
@@ -99,7 +104,7 @@ func (w *Worker) finalise(u *stream.Unit) {
 		w.Counters[CountAlerts]++
 		if r.alerts && !(q.flags&RateFiltered != 0 && q.action == rules.Pass) {
 			alerted = true
-			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID, Context: w.context(&r.meta)})
+			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID, Frame: q.frame, Context: w.context(&r.meta)})
 			if q.tx != nil {
 				q.tx.Base().Alerted = true
 			}

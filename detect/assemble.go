@@ -2,7 +2,6 @@ package detect
 
 import (
 	"sort"
-	"strings"
 
 	"sentinel/detect/mpm"
 	"sentinel/stream/app"
@@ -87,6 +86,10 @@ func (c *compiler) engines(x *built, dataIndex, pktIndex map[string]uint32) erro
 		prog, err := b.program(u)
 		if err != nil {
 			return r.src.Err(u.def.name, err.Error())
+		}
+		if u.def.kind == bufFrame {
+			c.frameEngines(x, u, prog)
+			continue
 		}
 		if u.def.kind == bufPacket {
 			k := u.def.name + u.key
@@ -210,7 +213,7 @@ func (c *compiler) chooseFast(x *built) {
 		return
 	}
 	for _, u := range b.uses {
-		if u.def.kind == bufBytes && take(u, false) {
+		if (u.def.kind == bufBytes || u.def.kind == bufFrame) && take(u, false) {
 			return
 		}
 	}
@@ -258,7 +261,7 @@ func (c *compiler) setFast(r *compiled, k *Content, u *bufferUse) {
 // patternKey makes equal patterns one.
 func patternKey(f *fastPattern) string {
 	if f.nocase {
-		return "i" + strings.ToLower(string(f.data))
+		return "i" + string(folded(f.data))
 	}
 	return "c" + string(f.data)
 }
@@ -291,6 +294,8 @@ func (c *compiler) distribute() {
 		case r.typ == TypeIPOnly:
 			rs.ipOnly = append(rs.ipOnly, r.num)
 			continue
+		case len(r.frames) > 0:
+			c.frameRule(r)
 		case r.prefiltered() && r.fast.use == nil && c.cfg.Engine != nil:
 			c.payloadRule(r, sets, groups)
 		case r.prefiltered() && c.cfg.Engine != nil:
@@ -503,6 +508,9 @@ func (c *compiler) compileSets() {
 	for i := range rs.data {
 		lists = append(lists, rs.data[i].patterns)
 	}
+	for i := range rs.frames {
+		lists = append(lists, rs.frames[i].patterns)
+	}
 	sets, err := mpm.CompileAll(c.cfg.Engine, lists, c.cfg.Cache)
 	if err != nil {
 		// Without sets every rule is tried: slow, but nothing is missed.
@@ -513,7 +521,9 @@ func (c *compiler) compileSets() {
 				continue
 			}
 			r.fast = nil
-			if len(r.tx) > 0 {
+			if len(r.frames) > 0 {
+				c.frameRule(r)
+			} else if len(r.tx) > 0 {
 				for i := range r.tx {
 					r.tx[i].mpm = false
 				}
@@ -534,5 +544,9 @@ func (c *compiler) compileSets() {
 	for i := range rs.data {
 		rs.data[i].set = sets[len(rs.payload)+i]
 		rs.data[i].patterns, rs.data[i].index = nil, nil
+	}
+	for i := range rs.frames {
+		rs.frames[i].set = sets[len(rs.payload)+len(rs.data)+i]
+		rs.frames[i].patterns, rs.frames[i].index = nil, nil
 	}
 }

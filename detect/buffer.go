@@ -19,6 +19,7 @@ const (
 	bufPacket                   // sticky buffer of the packet
 	bufFiles                    // conditions on files
 	bufEvents                   // app-layer-event
+	bufFrame                    // frames of the stream or the datagram
 )
 
 // bufferDef is a buffer by its name, with all the protocols that offer it.
@@ -32,6 +33,7 @@ type bufferDef struct {
 	apps     appSet // of the protocols that offer it; empty = any
 	multi    bool   // each use is a condition of its own
 	noFast   bool
+	frames   []frameSource // of bufFrame
 }
 
 // source is a buffer of one protocol and direction.

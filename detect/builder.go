@@ -50,6 +50,12 @@ type Builder struct {
 	deOnlyOK           []bool
 	postIPOK           []bool
 	pktHook            string
+	// For reports: the option under way, by the keyword's own name, and its value as written.
+	opt         string
+	text        string
+	prefilterOn string   // the keyword of packets that the prefilter keyword refers to; "" = none
+	sizeAt      int      // place of dsize among the matches
+	limits      []string // keywords of thresholds, in order
 }
 
 // bufferUse is one use of a buffer in a rule: what it is, and the conditions on it.
@@ -68,12 +74,13 @@ type bufferUse struct {
 	orElse     bool
 	onlyTS     bool
 	onlyTC     bool
-	value      string // of an integer or test keyword
+	value      string   // of an integer or test keyword
+	fileWords  []string // keywords of files
 	negate     bool
 }
 
 func (u *bufferUse) empty() bool {
-	return len(u.items) == 0 && !u.absent && len(u.files) == 0 && (u.def == nil || u.def.kind == bufBytes || u.def.kind == bufPacket)
+	return len(u.items) == 0 && !u.absent && len(u.files) == 0 && (u.def == nil || u.def.kind == bufBytes || u.def.kind == bufPacket || u.def.kind == bufFrame)
 }
 
 // item is one condition on bytes, in order: a content, or something that only detect/chain understands.
@@ -81,7 +88,9 @@ type item struct {
 	content *Content
 	other   chain.Elem
 	pcre    bool
-	pos     int // number in the rule
+	pos     int    // number in the rule
+	name    string // the keyword
+	text    string // its value as written
 }
 
 // Rule is what the rule's author wrote.
@@ -119,7 +128,9 @@ func (b *Builder) Need(n Needs) { b.needs |= n }
 func (b *Builder) Tag(m Match) { b.r.tags = append(b.r.tags, m) }
 
 // Threshold adds a threshold or detection_filter.
-func (b *Builder) Threshold(t Threshold) { b.r.thresholds = append(b.r.thresholds, &t) }
+func (b *Builder) Threshold(t Threshold) {
+	b.r.thresholds, b.limits = append(b.r.thresholds, &t), append(b.limits, b.opt)
+}
 
 // Content adds a content to the buffer that is selected.
 func (b *Builder) Content(c *Content) error {
@@ -177,6 +188,7 @@ func isRelative(e chain.Elem) bool {
 func (b *Builder) add(u *bufferUse, x *item) {
 	x.pos = b.count
 	b.count++
+	x.name, x.text = b.opt, b.text
 	u.items = append(u.items, x)
 	b.last, b.lastAt = x, u
 	b.lastKeyword, b.lastContentKeyword = "content", x.content != nil

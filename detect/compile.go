@@ -68,6 +68,9 @@ func Compile(cfg Config, list []rules.Rule) (*Ruleset, []error) {
 	c.applyThresholds()
 	c.order()
 	c.assemble()
+	if cfg.Describe {
+		c.rs.Described = c.describe()
+	}
 	c.rs.Failed = c.failed
 	c.rs.Warnings = c.warnings
 	return c.rs, c.errs
@@ -225,7 +228,9 @@ func (b *Builder) errorf(keyword, reason string) error { return b.rule.Err(keywo
 func (b *Builder) option(o *rules.Option) error {
 	name := strings.ToLower(o.Name)
 	b.Negated = false
+	b.opt, b.text = name, o.Value
 	if k := b.c.keywords[name]; k != nil {
+		b.opt = k.Name
 		v, err := b.value(o, k.Flags)
 		if err != nil {
 			return b.errorf(o.Name, err.Error())

@@ -41,6 +41,7 @@ type Config struct {
 	ActionOrder        []rules.Action // action-order; pass, drop, reject, alert
 	DefineFileMagic    bool           // file magic is available
 	Features           map[string]bool
+	Describe           bool   // fill in Ruleset.Described
 	Names              *Names // names of flowbits and the like; shared across reloads; nil = new
 	RulePath           string // default-rule-path, where lists named by rules are looked for
 }

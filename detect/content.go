@@ -21,6 +21,28 @@ func (c *Content) FastData() []byte {
 	return c.Data
 }
 
+// Pattern is what the content looks for: in lower case where the case does not count.
+func (c *Content) Pattern() []byte {
+	if c.Nocase {
+		return folded(c.Data)
+	}
+	return c.Data
+}
+
+// folded returns a copy in lower case. Only the letters of ASCII have a case: other bytes need not be text.
+func folded(b []byte) []byte {
+	out := append([]byte(nil), b...)
+	for i, c := range out {
+		if c >= 'A' && c <= 'Z' {
+			out[i] = c | 0x20
+		}
+	}
+	return out
+}
+
+// Strength is how selective a pattern is; see strength.
+func Strength(pat []byte) int { return strength(pat) }
+
 // strength is how selective a pattern is: each distinct byte counts by how rare its kind is.
 func strength(pat []byte) int {
 	var seen [256]bool

@@ -102,6 +102,7 @@ func fakeHTTP(name string, aliases ...string) *app.Protocol {
 			{"response_started", "response_line", "response_headers", "response_body", "response_trailer", "response_complete"},
 		},
 		Events: []string{"invalid_header", "too_long"},
+		Frames: []string{"request", "response"},
 	}
 	for _, x := range []struct{ n, l string }{{"http.uri", "http_uri"}, {"http.uri.raw", "http_raw_uri"}, {"http.method", "http_method"}, {"http.request_line", ""}} {
 		p.Buffers = append(p.Buffers, single(x.n, x.l, ts, atLine))

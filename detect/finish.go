@@ -53,6 +53,9 @@ func (b *Builder) finish() error {
 	if r.flags&requirePacket != 0 && r.flags&requireStream != 0 {
 		return b.errorf("", "can't mix packet keywords with tcp-stream or flow:only_stream.  Invalidating signature.")
 	}
+	if err := b.checkFrames(); err != nil {
+		return err
+	}
 	tsOnly, tcOnly, ambiguous, err := b.checkBuffers()
 	if err != nil {
 		return err
@@ -112,7 +115,9 @@ func (b *Builder) checkBuffers() (tsOnly, tcOnly, ambiguous int, err error) {
 		if u.empty() {
 			return 0, 0, 0, b.errorf(u.def.name, "no matches in sticky buffer "+u.def.name)
 		}
-		if u.def.kind != bufPacket {
+		if u.def.kind == bufFrame {
+			ambiguous++ // a rule for both directions cannot have them
+		} else if u.def.kind != bufPacket {
 			if r.flags&requirePacket != 0 {
 				return 0, 0, 0, b.errorf(u.def.name, "Signature combines packet specific matches (like dsize, flags, ttl) with stream / state matching by matching on app layer proto (like using http_* keywords).")
 			}

@@ -21,6 +21,7 @@ func FuzzCompile(f *testing.F) {
 		`alert dns any any -> any any (dns.query; dotprefix; content:".x"; bsize:>3; dns.opcode:!1; sid:6;)`,
 		`pass ip [1.2.3.0/24,!1.2.3.4] any -> any any (sid:7;)`,
 		`alert http1:request_line any any -> any any (http.method; absent; sid:8;)`,
+		`alert tcp any any -> any any (frame:http1.request; content:"GET "; startswith; frame:http1.stream; to_md5; bsize:9; sid:10;)`,
 		`alert tcp any any -> any any (file.data; base64_decode:bytes 9,relative; base64_data; content:"x"; filesize:<9; sid:9;)`,
 	} {
 		f.Add(s)

@@ -41,6 +41,9 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 		m := w.packetMask(u)
 		w.gather(u, cl)
 		w.packetRules(u, cl, m)
+		if len(w.frameRuns) > 0 {
+			w.frameRules(u, cl)
+		}
 		if len(w.txRuns) > 0 {
 			w.transactions(u, cl)
 		}
@@ -233,7 +236,10 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 		}
 	}
 	w.gatherTx(u, cl)
-	if len(w.jobs) > 0 {
+	if u.App != nil && u.Flow != nil && len(u.App.Frames(u.Dir)) > 0 {
+		w.gatherFrames(u, cl)
+	}
+	if len(w.jobs) > 0 || len(w.frameJobs) > 0 {
 		// After an error hits may be missing; the rules that were found are still right.
 		_ = w.scan.Run()
 	}

@@ -43,7 +43,7 @@ func (b *Builder) Dsize(x Uint) error {
 	if b.r.flags&hasDsize != 0 {
 		return problem("can't use 2 or more dsizes in the same sig.  Invalidating signature.")
 	}
-	b.r.dsize = x
+	b.r.dsize, b.sizeAt = x, len(b.keys)
 	b.lastKeyword, b.lastContentKeyword = "dsize", false
 	b.r.flags |= hasDsize | requirePacket
 	return nil
@@ -93,6 +93,7 @@ func (b *Builder) Prefilter() error {
 	if b.flagsOf(b.lastKeyword)&Prefilterable == 0 {
 		return problem("prefilter is not supported for " + b.lastKeyword)
 	}
+	b.prefilterOn = b.lastKeyword
 	return nil
 }
 

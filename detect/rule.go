@@ -92,8 +92,9 @@ type compiled struct {
 	payload *program // content on payload or stream; nil = none
 	pkt     []packetEngine
 	tx      []engine // sorted by progress, the prefiltered one first
-	post    []Match  // run after a match
-	tags    []Match  // run after thresholds let the alert through
+	frames  []frameEngine
+	post    []Match // run after a match
+	tags    []Match // run after thresholds let the alert through
 
 	thresholds []*Threshold
 	suppress   []*Threshold

@@ -20,6 +20,7 @@ type Ruleset struct {
 	Warnings    []error
 	Why         []error // why rules were skipped
 	Notes       []string
+	Described   []Description // with Config.Describe: every rule, in the order of evaluation
 	Names       *Names
 
 	wants map[string]bool // what Wants answers
@@ -33,6 +34,7 @@ type Ruleset struct {
 	data    []data // buffers of transactions that rules look at
 	pktData []*bufferDef
 	byApp   []appEngines // by protocol
+	frames  []frameData  // frames that rules look at
 	payload []payloadSet
 	ipOnly  []uint32 // rules that are tried once per flow and direction
 	ipTable *ipTable
@@ -60,6 +62,8 @@ type data struct {
 type appEngines struct {
 	scans [2][]uint32  // data with fast patterns, by progress
 	loose [2][]txLoose // rules without fast pattern, by progress
+
+	frames []uint32 // what is looked at in frames: index of Ruleset.frames
 }
 
 // txLoose is rules without a fast pattern that are tried when a transaction is at a progress.

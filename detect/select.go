@@ -127,7 +127,7 @@ func (b *Builder) modifier(word string, d *bufferDef) error {
 	if x.content.Replace != nil {
 		return problem(word + " rule can not be used with the replace rule keyword")
 	}
-	if err := b.restrict(d.apps); err != nil {
+	if err := b.restrict(b.oldApps(d)); err != nil {
 		return err
 	}
 	var u *bufferUse
@@ -215,6 +215,7 @@ func (b *Builder) Files(m FileMatch, n FileNeeds) error {
 		b.forceTS, b.forceTC = false, false
 	}
 	u.files = append(u.files, m)
+	u.fileWords = append(u.fileWords, b.opt)
 	u.needs |= n
 	b.r.flags |= needsFiles
 	return nil
@@ -348,12 +349,22 @@ func (b *Builder) Direction(v string) (rest string, err error) {
 	return rest, nil
 }
 
+// oldApps is the protocols that the older notations mean: those of HTTP are of version 1 alone, as in the reference.
+func (b *Builder) oldApps(d *bufferDef) appSet {
+	for _, s := range d.sources {
+		if p := b.c.cfg.Registry.ByID(s.proto); p != nil && p.Name == "http1" {
+			return appsOf([]flow.ProtoID{s.proto})
+		}
+	}
+	return d.apps
+}
+
 func (b *Builder) ElemIn(buffer string, e chain.Elem) error {
 	d := b.c.buffers.byName[buffer]
 	if d == nil {
 		return problem("the buffer " + buffer + " is not available")
 	}
-	if err := b.restrict(d.apps); err != nil {
+	if err := b.restrict(b.oldApps(d)); err != nil {
 		return err
 	}
 	_, pcre := e.(*chain.Pcre)

@@ -70,6 +70,8 @@ type Worker struct {
 	seen        []uint64 // bit set: in cand
 	found       []uint32 // rules on transactions found by payload patterns
 	jobs        []job
+	frameJobs   []job // of frames: run is the index of frameRuns
+	frameRuns   []frameRun
 	chunks      []chunk
 	cached      []cached // by data
 	stamp       uint32
@@ -154,6 +156,7 @@ func (w *Worker) Ruleset() *Ruleset { return w.rs }
 func (w *Worker) Recover() {
 	clear(w.seen)
 	w.cand, w.found, w.queue, w.jobs, w.txRuns, w.bodies = w.cand[:0], w.found[:0], w.queue[:0], w.jobs[:0], w.txRuns[:0], w.bodies[:0]
+	w.frameJobs, w.frameRuns = w.frameJobs[:0], w.frameRuns[:0]
 	w.scratch.Reset()
 	w.ctx = Ctx{Worker: w}
 	w.Adopt(w.rs)

@@ -141,6 +141,9 @@ func (w *Worker) alert(u *stream.Unit, l *alertLogger, a *detect.Alert) {
 	if p.IsIP() && (l.payload || l.payloadLength || l.payloadPrintable) {
 		w.alertPayload(u, l, a)
 	}
+	if a.Flags&detect.FromFrame != 0 && f != nil && u.App != nil {
+		w.alertFrame(u, u.App, a.Frame, l.buffer)
+	}
 	if l.packet {
 		w.packet(u, 0)
 	}

@@ -183,6 +183,8 @@ func (o *Output) addType(name string, n *conf.Node, l logger) (bool, error) {
 	case "metadata", "vars":
 		o.metadata = o.join(o.metadata, l)
 		return true, nil
+	case "frame":
+		return true, o.addFrames(n, l)
 	case "flow":
 		o.flows = o.join(o.flows, l)
 		return true, nil

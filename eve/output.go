@@ -72,6 +72,7 @@ type Output struct {
 	store     *fileStore // nil = files are not stored
 	arps      []logger
 	metadata  []logger
+	frames    []frameLogger
 	flows     []logger
 	netflows  []logger
 	stats     []statsLogger

@@ -15,6 +15,7 @@ const (
 	TypeMetadata
 	TypeFile
 	TypeTx
+	TypeFrame
 	TypeFlow
 	TypeNetflow
 	TypeStats
@@ -22,7 +23,7 @@ const (
 )
 
 // typeNames are the names in event_type.
-var typeNames = [TypeCount]string{"alert", "packet", "anomaly", "drop", "arp", "metadata", "fileinfo", "", "flow", "netflow", "stats"}
+var typeNames = [TypeCount]string{"alert", "packet", "anomaly", "drop", "arp", "metadata", "fileinfo", "", "frame", "flow", "netflow", "stats"}
 
 func (t Type) String() string { return typeNames[t] }
 

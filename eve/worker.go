@@ -116,6 +116,9 @@ func (w *Worker) Packet(u *stream.Unit, alerts []detect.Alert) {
 	}
 	if u.App != nil {
 		w.application(u, u.App)
+		if len(o.frames) > 0 && u.Flow != nil {
+			w.frames(u, u.App)
+		}
 	}
 }
 

@@ -54,27 +54,30 @@ type Engine struct {
 	// InnerDropped says of the packet that Process takes next that a packet which it carries was dropped, and so is it.
 	InnerDropped bool
 
-	cfg       Config
-	reg       *app.Registry
-	run       Runner
-	table     *flow.Table
-	tracker   *tcp.Tracker
-	det       *detector
-	layer     layer
-	input     app.Input
-	parsers   []func() app.Parser // by protocol; nil = not parsed
-	spare     [][]app.Parser      // by protocol: parsers that can be reused
-	depths    []int64             // by protocol: stream depth, -1 = default
-	logMask   []uint32            // by protocol: loggers that must have seen a transaction
-	states    []*State            // by index; 0 is unused
-	free      []uint32
-	files     []*file.File
-	recycle   func(*file.File)
-	flows     [2][]uint64 // by transport, protocol: flows
-	txs       [2][]uint64
-	errors    [2][][errorCount]uint64
-	appErrors [2][]uint64 // by transport, protocol: errors that the policy was applied to
-	fileWants file.Flags
+	cfg     Config
+	reg     *app.Registry
+	run     Runner
+	table   *flow.Table
+	tracker *tcp.Tracker
+	det     *detector
+	layer   layer
+	input   app.Input
+	parsers []func() app.Parser // by protocol; nil = not parsed
+	spare   [][]app.Parser      // by protocol: parsers that can be reused
+	depths  []int64             // by protocol: stream depth, -1 = default
+	logMask []uint32            // by protocol: loggers that must have seen a transaction
+	states  []*State            // by index; 0 is unused
+	free    []uint32
+	files   []*file.File
+	recycle func(*file.File)
+	// frameWants is, by protocol, the types of frames that are kept; bit app.StreamFrame is the frame "stream".
+	frameWants []uint64
+	frameSets  []*frameSet // spare ones
+	flows      [2][]uint64 // by transport, protocol: flows
+	txs        [2][]uint64
+	errors     [2][][errorCount]uint64
+	appErrors  [2][]uint64 // by transport, protocol: errors that the policy was applied to
+	fileWants  file.Flags
 
 	unit      Unit
 	pseudo    Unit
@@ -101,13 +104,15 @@ func New(cfg Config, run Runner) (*Engine, error) {
 	n := cfg.Registry.Len()
 	e := &Engine{
 		cfg: cfg, reg: cfg.Registry, run: run,
-		table:     flow.NewTable(cfg.Flow),
-		parsers:   make([]func() app.Parser, n),
-		spare:     make([][]app.Parser, n),
-		depths:    make([]int64, n),
-		logMask:   make([]uint32, n),
-		states:    make([]*State, 1),
-		fileWants: cfg.Files,
+		table:   flow.NewTable(cfg.Flow),
+		parsers: make([]func() app.Parser, n),
+		spare:   make([][]app.Parser, n),
+		depths:  make([]int64, n),
+		logMask: make([]uint32, n),
+		states:  make([]*State, 1),
+
+		frameWants: make([]uint64, n),
+		fileWants:  cfg.Files,
 	}
 	for i := range e.flows {
 		e.flows[i], e.txs[i] = make([]uint64, n), make([]uint64, n)
@@ -209,6 +214,7 @@ func (e *Engine) newState() *State {
 
 // dropState gives back a state that nothing hangs on.
 func (e *Engine) dropState(s *State) {
+	e.dropFrames(s)
 	*s = State{index: s.index}
 	e.free = append(e.free, s.index)
 }
@@ -456,7 +462,12 @@ func (e *Engine) done(u *Unit) {
 		} else if u.RawReady() {
 			e.tracker.RawSkip(&u.tcp, u.Dir)
 		}
+		if u.App != nil && u.App.frames != nil && (u.App.updated[u.Dir] || u.Has(Pseudo)) {
+			e.pruneFrames(u, u.App)
+		}
 		e.tracker.Prune(f, u.Dir)
+	} else if u.App != nil && u.App.frames != nil && f.Proto == protoUDP && u.Packet.Proto == protoUDP {
+		u.App.frames.dir[u.Dir].clear()
 	}
 	if s := u.App; s != nil {
 		s.updated[u.Dir] = false
@@ -489,6 +500,9 @@ func (e *Engine) swapped(c *tcp.Context) {
 		s := e.states[f.AppState]
 		s.eof[0], s.eof[1] = s.eof[1], s.eof[0]
 		s.updated[0], s.updated[1] = s.updated[1], s.updated[0]
+		if s.frames != nil {
+			s.frames.dir[0], s.frames.dir[1] = s.frames.dir[1], s.frames.dir[0]
+		}
 		h := &s.search
 		h.patternsDone[0], h.patternsDone[1] = h.patternsDone[1], h.patternsDone[0]
 		h.probesDone[0], h.probesDone[1] = h.probesDone[1], h.probesDone[0]
@@ -583,6 +597,8 @@ func (e *Engine) finish(f *flow.Flow) {
 			if _, live := s.Parser.Next(s.minTx); live {
 				ts, tc = true, true
 			}
+			ts = ts || len(s.Frames(flow.ToServer)) > 0
+			tc = tc || len(s.Frames(flow.ToClient)) > 0
 		}
 	}
 	for d, due := range [2]bool{ts, tc} {

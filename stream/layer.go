@@ -386,6 +386,9 @@ func (l *layer) parse(c *tcp.Context, s *State, d flow.Dir, data []byte, off uin
 		l.parserError(c, s)
 		return len(data), 0
 	}
+	if e.frameWants[s.ID]&(1<<app.StreamFrame) != 0 && f.Proto == protoTCP && lost == 0 {
+		e.streamFrame(s, d, data, off, eof)
+	}
 	saved := *l
 	l.flow, l.state, l.dir = f, s, d
 	l.unit, _ = c.User.(*Unit)
@@ -548,8 +551,21 @@ func (l *layer) Open(tx *app.Tx, name []byte) *file.File {
 	return f
 }
 
-// Frame implements app.Host. Nothing looks at frames yet: they are announced, and not kept.
-func (l *layer) Frame(t uint8, off uint64, length int64) {}
+// Frame implements app.Host.
+func (l *layer) Frame(t uint8, off uint64, length int64) *app.Frame {
+	if l.e.frameWants[l.state.ID]&(1<<(t&63)) == 0 {
+		return nil
+	}
+	return l.e.addFrame(l.state, l.dir, t, off, length)
+}
+
+// OpenFrame implements app.Host.
+func (l *layer) OpenFrame(t uint8) *app.Frame {
+	if l.state.frames == nil {
+		return nil
+	}
+	return l.state.frames.dir[l.dir].open(t)
+}
 
 // Expect implements app.Host.
 func (l *layer) Expect(x app.Expectation) { l.e.expect(l.flow, x) }

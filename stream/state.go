@@ -27,6 +27,7 @@ type State struct {
 	fresh   app.EventSet // flow events that output has not written
 	Store   [2]bool      // by Dir: all files that are to come are stored
 	old     *State       // what the flow spoke before, while a change goes on
+	frames  *frameSet    // nil = none; pooled
 }
 
 // Next returns the first live transaction with an id above after. Begin with 0.

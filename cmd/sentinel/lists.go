@@ -35,6 +35,8 @@ func (o *options) report() func(io.Writer) error {
 		return func(w io.Writer) error { return list(w, "Supported App Layer Protocols", sentinel.Protocols()) }
 	case o.listHooks:
 		return func(w io.Writer) error { return list(w, "Supported App Layer Hooks", sentinel.Hooks()) }
+	case o.listFrames:
+		return func(w io.Writer) error { return list(w, "Supported App Layer Frames", sentinel.Frames()) }
 	case o.listRunmodes:
 		return runmodes
 	}

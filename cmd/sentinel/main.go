@@ -101,7 +101,6 @@ func (o *options) engine(stdout, stderr io.Writer) int {
 	}
 	e.ReportLoaded()
 	if o.analysis {
-		log.say(levelWarning, "sentinel", "the reports of --engine-analysis are not written yet: the rules were checked only")
 		if err := e.Close(); err != nil {
 			return log.fatal(err)
 		}

@@ -29,7 +29,6 @@ var notYet = []struct {
 	{name: "unittests", short: "u", instead: "the tests of this engine run with: make test"},
 	{name: "unittest-filter", short: "U", value: '='},
 	{name: "list-rule-protos"},
-	{name: "list-app-layer-frames"},
 	{name: "list-unittests"},
 	{name: "disable-hashing"},
 	{name: "erf-in", value: '='},

@@ -40,6 +40,7 @@ type options struct {
 	pcapDelete                  bool
 	dumpConfig, buildInfo       bool
 	listProtos, listHooks       bool
+	listFrames                  bool
 	listRunmodes                bool
 	workers                     int
 	filter                      string
@@ -71,8 +72,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVarP(&o.logDir, "log-dir", "l", "", "write logs into this `FOLDER`")
 	f.StringVarP(&o.checksums, "checksums", "k", "", "verify checksums: all, none or auto (`MODE`)")
 	f.BoolVarP(&o.test, "test", "T", false, "test configuration and rules, then exit")
-	f.BoolVar(&o.analysis, "engine-analysis", false, "check the rules, then exit")
-	f.MarkHidden("engine-analysis") // until its reports are written
+	f.BoolVar(&o.analysis, "engine-analysis", false, "write reports of what became of the rules, then exit")
 	f.CountVarP(&o.verbose, "verbose", "v", "say more; -vv and -vvv still more")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress, no summary, only errors")
@@ -104,6 +104,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Lookup("list-keywords").NoOptDefVal = "all"
 	f.BoolVar(&o.listProtos, "list-app-layer-protos", false, "list the application protocols")
 	f.BoolVar(&o.listHooks, "list-app-layer-hooks", false, "list the rule hooks of the application protocols")
+	f.BoolVar(&o.listFrames, "list-app-layer-frames", false, "list the frames of the application protocols, for the keyword frame")
 	f.BoolVar(&o.listRunmodes, "list-runmodes", false, "list the run modes")
 	f.BoolVar(&o.buildInfo, "build-info", false, "print how the program was built")
 	f.BoolVar(&o.dumpConfig, "dump-config", false, "print the configuration as read, then exit")
@@ -162,7 +163,7 @@ var optional = regexp.MustCompile(` ([A-Z]+)\[="[^"]*"\]`)
 // library turns the command line into the library's options.
 func (o *options) library(log *engineLog) (sentinel.Options, error) {
 	opt := sentinel.Options{
-		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test,
+		ConfigFile: o.config, Include: o.include, Set: o.set, NoDetection: o.noDetection, Strict: o.strict || o.test, Test: o.test, Analysis: o.analysis,
 		LogDir: o.logDir, DataDir: o.dataDir, Checksums: o.checksums, IPS: o.ips, NoRandom: o.noRandom, RejectDevice: o.rejectDev,
 		Workers: o.workers, RunMode: o.runmode, Log: log.Logger, StrictKeywords: o.keywordsFatal,
 		Simulate: sentinel.Simulate{PacketLoss: o.lossAt, ReassemblyMemcap: o.reassemblyAt, SessionMemcap: o.sessionAt,

@@ -22,10 +22,7 @@ func flowCounts() []detect.Keyword {
 			if !ok || rest != "" {
 				return problem("flow.elephant takes toserver, toclient, either or both")
 			}
-			if s != either {
-				return problem("only 'either' is supported: an elephant flow is not known by its direction")
-			}
-			b.Match("flow.elephant", elephantMatch{}, detect.NeedFlow|detect.NeedPacket)
+			b.Match("flow.elephant", elephantMatch{s}, detect.NeedFlow|detect.NeedPacket)
 			return nil
 		}},
 	}
@@ -100,7 +97,7 @@ type (
 	ageMatch      struct{ u detect.Uint }
 	pktsMatch     struct{ countMatch }
 	bytesMatch    struct{ countMatch }
-	elephantMatch struct{}
+	elephantMatch struct{ side side }
 )
 
 // Match counts whole seconds, as the difference of seconds.
@@ -116,4 +113,17 @@ func (m ageMatch) Match(c *detect.Ctx) bool {
 func (m pktsMatch) Match(c *detect.Ctx) bool  { return c.Flow != nil && m.holds(&c.Flow.Pkts) }
 func (m bytesMatch) Match(c *detect.Ctx) bool { return c.Flow != nil && m.holds(&c.Flow.Bytes) }
 
-func (elephantMatch) Match(c *detect.Ctx) bool { return c.Flow != nil && c.Flow.Has(dir.Elephant) }
+func (m elephantMatch) Match(c *detect.Ctx) bool {
+	if c.Flow == nil {
+		return false
+	}
+	switch m.side {
+	case toServer:
+		return c.Flow.Has(dir.ElephantTS)
+	case toClient:
+		return c.Flow.Has(dir.ElephantTC)
+	case either:
+		return c.Flow.Has(dir.Elephant)
+	}
+	return c.Flow.Has(dir.ElephantTS) && c.Flow.Has(dir.ElephantTC)
+}

@@ -135,7 +135,7 @@ func TestIntList(t *testing.T) {
 }
 
 func TestFlowCounts(t *testing.T) {
-	f := &dir.Flow{Start: 1_900_000_000, Last: 4_100_000_000, Pkts: [2]uint64{3, 5}, Bytes: [2]uint64{300, 500}, Flags: dir.Elephant}
+	f := &dir.Flow{Start: 1_900_000_000, Last: 4_100_000_000, Pkts: [2]uint64{3, 5}, Bytes: [2]uint64{300, 500}, Flags: dir.Elephant | dir.ElephantTC}
 	c := &detect.Ctx{Flow: f}
 	five := detect.Uint{Lo: 5}
 	more := detect.Uint{Mode: detect.UintGreater, Lo: 299}
@@ -150,7 +150,10 @@ func TestFlowCounts(t *testing.T) {
 		{"either", pktsMatch{countMatch{either, five}}, true},
 		{"both", pktsMatch{countMatch{both, five}}, false},
 		{"bytes of both", bytesMatch{countMatch{both, more}}, true},
-		{"elephant", elephantMatch{}, true},
+		{"elephant to server", elephantMatch{toServer}, false},
+		{"elephant to client", elephantMatch{toClient}, true},
+		{"elephant either", elephantMatch{either}, true},
+		{"elephant both", elephantMatch{both}, false},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			if got := x.m.Match(c); got != x.want {

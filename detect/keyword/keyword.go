@@ -10,7 +10,7 @@ func All() []detect.Keyword {
 		[]detect.Keyword{
 			flow(), flowbits(), flowint(), xbits(), hostbits(), noalert(), alert(),
 			dsize(), TTL(), urilen(), bsize(), absent(),
-			appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
+			frameBuffer(), appLayerProtocol(), appLayerEvent(), decodeEvent(), streamEvent(), engineEvent(),
 			base64Decode(), base64Data(), configKeyword(),
 			threshold(), detectionFilter(), ipRep(), datasetKeyword(), datarep(), streamSize(), tag(), bypass(),
 			uricontent(), pktData(), rawbytes(), replace(),

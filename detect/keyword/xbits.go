@@ -74,7 +74,7 @@ func hostbits() detect.Keyword {
 		if len(parts) < 2 || len(parts) > 3 || parts[1] == "" || strings.ContainsAny(parts[1], " \t") {
 			return problem("\"" + v + "\" is not a valid setting for hostbits.")
 		}
-		m := hostBit{seconds: 300, kind: detect.HostBit, id: b.Name(detect.HostBit, parts[1])}
+		m := hostBit{host: true, seconds: 300, kind: detect.HostBit, id: b.Name(detect.HostBit, parts[1])}
 		if len(parts) == 3 {
 			switch parts[2] {
 			case "src":
@@ -126,6 +126,7 @@ type hostBit struct {
 	id      uint32
 	track   detect.Track
 	seconds uint32
+	host    bool // written as hostbits
 }
 
 // SetsOnly tells IP-only rules apart.

@@ -59,6 +59,7 @@ var rules = []rule{
 	{"detect/dataset", nil},
 	{"detect/iprep", nil},
 	{"detect/lua", nil},
+	{"detect/analysis", []string{"detect", "detect/chain", "rules", "stream/app"}},
 	{"detect/keyword", []string{"capture", "decode", "detect", "detect/chain", "detect/pcre", "detect/dataset", "detect/iprep", "detect/lua",
 		"rules", "stream", "stream/app", "stream/file", "stream/flow", "stream/tcp"}},
 	{"detect", []string{"decode", "detect/chain", "detect/mpm", "detect/pcre", "detect/transform", "detect/dataset", "detect/iprep", "rules",

@@ -145,9 +145,13 @@ type Host interface {
 	Event(e uint8)
 	// Open opens a file on a transaction, in the direction of the Input. The name is copied.
 	Open(tx *Tx, name []byte) *file.File
-	// Frame marks length bytes at stream offset off as a frame of type t (an index into Protocol.Frames); length < 0
-	// means that its end is not known yet. The frame lives as long as its bytes.
-	Frame(t uint8, off uint64, length int64)
+	// Frame marks length bytes at stream offset off, in the direction of the Input, as a frame of type t (an index into
+	// Protocol.Frames); length < 0 means that its end is not known yet. The frame lives as long as its bytes. It returns nil
+	// when nobody wants such frames; the pointer is good until the next call of the Host.
+	Frame(t uint8, off uint64, length int64) *Frame
+	// OpenFrame returns the newest frame of type t in the direction of the Input whose end is not known yet; nil = none. The
+	// pointer is good until the next call of the Host.
+	OpenFrame(t uint8) *Frame
 	// Expect announces a flow to come, such as an FTP data connection.
 	Expect(e Expectation)
 	// Scratch is memory for the duration of the call.

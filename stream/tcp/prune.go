@@ -97,7 +97,7 @@ func (t *Tracker) LogProgress(f *flow.Flow, d flow.Dir, off uint64) {
 }
 
 // Chunk returns the first contiguous bytes of direction d at or behind off, and where they begin. In IDS mode these are
-// acknowledged bytes, unless all is set. The slice is lent until the next call of the tracker.
+// acknowledged bytes, unless all is set. The slice is lent until the tracker is given the next packet or prunes.
 func (t *Tracker) Chunk(f *flow.Flow, d flow.Dir, off uint64, all bool) (data []byte, at uint64, ok bool) {
 	if f.TCP == 0 {
 		return nil, 0, false
@@ -156,3 +156,30 @@ func (t *Tracker) Window(f *flow.Flow, d flow.Dir, n int) (data []byte, off uint
 	}
 	return data, off
 }
+
+// Edges are offsets of one direction that readers of its bytes go by.
+type Edges struct {
+	Base       uint64 // of the first byte that is kept
+	App        uint64 // up to which the application layer is done
+	Acked      uint64 // up to which the receiver has it
+	Contiguous uint64 // behind the bytes that follow the base without a hole
+	Usable     uint64 // the same, of what is acknowledged; inline of all
+	Right      uint64 // behind the last byte that is kept
+}
+
+// Edges returns the edges of direction d; all are 0 without a session.
+func (t *Tracker) Edges(f *flow.Flow, d flow.Dir) (x Edges) {
+	if f.TCP == 0 {
+		return x
+	}
+	s := &t.sessions.At(f.TCP).Stream[d]
+	x = Edges{Base: s.base, App: s.app, Acked: s.ackedTo(), Contiguous: s.contiguous(), Right: s.right}
+	x.Usable = x.Contiguous
+	if !t.cfg.Inline {
+		x.Usable = min(x.Usable, x.Acked)
+	}
+	return x
+}
+
+// Inline reports whether data goes up at once, unacknowledged.
+func (t *Tracker) Inline() bool { return t.cfg.Inline }

@@ -36,6 +36,7 @@ type driver struct {
 	next    string
 	events  app.EventSet
 	files   uint32
+	frames  [2][]app.Frame
 	names   map[app.ProtoID]string
 	now     int64
 }
@@ -55,10 +56,36 @@ func (d *driver) Open(tx *app.Tx, name []byte) *file.File {
 
 var current app.Dir
 
-func (d *driver) dir() app.Dir                            { return current }
-func (d *driver) Frame(t uint8, off uint64, length int64) {}
-func (d *driver) Expect(app.Expectation)                  {}
-func (d *driver) Scratch() *app.Scratch                   { return &d.scratch }
+// maxFrames bounds the frames that are recorded.
+const maxFrames = 1 << 12
+
+// Frame records a frame as the engine would.
+func (d *driver) Frame(t uint8, off uint64, length int64) *app.Frame {
+	l := &d.frames[current]
+	if int(t) >= len(d.proto.Frames) {
+		d.t.Fatalf("frame of type %d, which the protocol does not have", t)
+	}
+	if len(*l) >= maxFrames {
+		return nil
+	}
+	*l = append(*l, app.Frame{Type: t, Off: off, Len: length})
+	return &(*l)[len(*l)-1]
+}
+
+// OpenFrame finds the newest frame of a type that is not closed.
+func (d *driver) OpenFrame(t uint8) *app.Frame {
+	l := d.frames[current]
+	for i := len(l) - 1; i >= 0; i-- {
+		if l[i].Type == t && l[i].Len < 0 {
+			return &l[i]
+		}
+	}
+	return nil
+}
+
+func (d *driver) dir() app.Dir           { return current }
+func (d *driver) Expect(app.Expectation) {}
+func (d *driver) Scratch() *app.Scratch  { return &d.scratch }
 
 // maxCalls bounds the calls for one piece of input: a parser that neither consumes nor asks for more would loop.
 const maxCalls = 1 << 16
@@ -260,6 +287,11 @@ func (d *driver) report() map[string][]string {
 			}
 		}
 		d.scratch.Reset()
+	}
+	for i, arrow := range []string{">", "<"} {
+		for _, f := range d.frames[i] {
+			add("frame", "%s %s %d %d tx %d", arrow, d.proto.Frames[f.Type], f.Off, f.Len, f.Tx)
+		}
 	}
 	if d.next != "" {
 		add("next", "%s", d.next)

@@ -177,8 +177,8 @@ type host struct {
 	frames int
 }
 
-func (h *host) Frame(uint8, uint64, int64) { h.frames++ }
-func (h *host) Scratch() *app.Scratch      { return &h.s }
+func (h *host) Frame(uint8, uint64, int64) *app.Frame { h.frames++; return nil }
+func (h *host) Scratch() *app.Scratch                 { return &h.s }
 
 func newParser(t testing.TB) app.Parser {
 	t.Helper()

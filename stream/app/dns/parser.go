@@ -151,8 +151,11 @@ func (p *parser) Parse(in *app.Input) app.Result {
 		return p.stream(in)
 	}
 	if len(in.Data) > 0 {
-		in.Host.Frame(0, 0, int64(len(in.Data)))
+		f, last := in.Host.Frame(0, 0, int64(len(in.Data))), p.lastID
 		p.message(in.Data, in.Dir, false)
+		if p.lastID != last {
+			f.SetTx(p.lastID)
+		}
 	}
 	return app.Result{Consumed: len(in.Data)}
 }
@@ -191,10 +194,13 @@ func (p *parser) stream(in *app.Input) (r app.Result) {
 		}
 		if size > 0 {
 			r.Flags |= app.TriggerRaw
-			in.Host.Frame(0, in.Offset+uint64(r.Consumed)+2, int64(size))
+			f, last := in.Host.Frame(0, in.Offset+uint64(r.Consumed)+2, int64(size)), p.lastID
 			if !p.message(rest[2:2+size], in.Dir, true) {
 				r.Status = app.Failed
 				return r
+			}
+			if p.lastID != last {
+				f.SetTx(p.lastID)
 			}
 		}
 		r.Consumed += 2 + size

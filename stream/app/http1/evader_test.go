@@ -101,10 +101,11 @@ type recorder struct {
 	scratch app.Scratch
 }
 
-func (r *recorder) Event(uint8)                {}
-func (r *recorder) Frame(uint8, uint64, int64) {}
-func (r *recorder) Expect(app.Expectation)     {}
-func (r *recorder) Scratch() *app.Scratch      { return &r.scratch }
+func (r *recorder) Event(uint8)                           {}
+func (r *recorder) Frame(uint8, uint64, int64) *app.Frame { return nil }
+func (r *recorder) OpenFrame(uint8) *app.Frame            { return nil }
+func (r *recorder) Expect(app.Expectation)                {}
+func (r *recorder) Scratch() *app.Scratch                 { return &r.scratch }
 func (r *recorder) Open(tx *app.Tx, name []byte) *file.File {
 	f := new(file.File)
 	f.Begin(name, 0, file.Limits{})

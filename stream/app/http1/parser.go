@@ -396,11 +396,14 @@ func (p *Parser) check(t *Tx) {
 	}
 }
 
-func (p *Parser) frame(d app.Dir) {
+func (p *Parser) frame(d app.Dir, t *Tx) {
 	h := &p.half[d]
 	h.frameStart, h.frameOpen = h.base+uint64(h.pos), true
 	if p.host != nil {
-		p.host.Frame(uint8(d), h.frameStart, -1)
+		f := p.host.Frame(uint8(d), h.frameStart, -1)
+		if f != nil && t != nil {
+			f.SetTx(t.ID)
+		}
 	}
 }
 
@@ -408,7 +411,7 @@ func (p *Parser) endFrame(d app.Dir) {
 	h := &p.half[d]
 	if h.frameOpen && p.host != nil {
 		if end := h.base + uint64(h.pos); end > h.frameStart {
-			p.host.Frame(uint8(d), h.frameStart, int64(end-h.frameStart))
+			p.host.OpenFrame(uint8(d)).SetLen(int64(end - h.frameStart))
 		}
 	}
 	h.frameOpen = false

@@ -142,7 +142,7 @@ func (p *Parser) requestIdle(h *half) outcome {
 	}
 	t.Progress[app.ToServer] = line
 	t.Updated[app.ToServer] = true
-	p.frame(app.ToServer)
+	p.frame(app.ToServer, t)
 	return ok
 }
 

@@ -182,7 +182,7 @@ func (p *Parser) responseIdle(h *half, t *Tx) outcome {
 		h.state = stLine
 	}
 	t.Updated[app.ToClient] = true
-	p.frame(app.ToClient)
+	p.frame(app.ToClient, t)
 	if t.method.at == 0 && t.uri.at == 0 && p.half[app.ToServer].state == stLine {
 		p.event(evRequestLineIncomplete)
 	}

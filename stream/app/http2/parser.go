@@ -147,9 +147,10 @@ func (p *Parser) parse(d app.Dir, b []byte, eof bool) app.Result {
 			p.skip[d] = h.length - uint32(len(rest))
 			n, whole = len(rest), false
 		}
-		p.mark(uint64(at), h.length)
-		if h.length != 0 || h.kind != frameSettings { // a settings acknowledgement says nothing
-			if !p.frame(d, h, rest[:n], whole) {
+		if h.length == 0 && h.kind == frameSettings { // an acknowledgement says nothing
+			p.mark(uint64(at), h.length, 0)
+		} else {
+			if !p.frame(d, h, uint64(at), rest[:n], whole) {
 				return app.Result{Consumed: len(b), Status: app.Failed}
 			}
 			p.flags |= app.TriggerRaw
@@ -159,19 +160,19 @@ func (p *Parser) parse(d app.Dir, b []byte, eof bool) app.Result {
 	return app.Result{Consumed: at}
 }
 
-// mark registers the frames that rules may look at.
-func (p *Parser) mark(at uint64, length uint32) {
+// mark registers the frames that rules may look at, of transaction tx; 0 = none.
+func (p *Parser) mark(at uint64, length uint32, tx uint64) {
 	if p.host == nil {
 		return
 	}
 	off := p.base + at
-	p.host.Frame(0, off, headerSize)
-	p.host.Frame(1, off+headerSize, int64(length))
-	p.host.Frame(2, off, headerSize+int64(length))
+	p.host.Frame(0, off, headerSize).SetTx(tx)
+	p.host.Frame(1, off+headerSize, int64(length)).SetTx(tx)
+	p.host.Frame(2, off, headerSize+int64(length)).SetTx(tx)
 }
 
-// frame handles one frame. It reports false when the connection is beyond repair.
-func (p *Parser) frame(d app.Dir, h frameHeader, b []byte, whole bool) bool {
+// frame handles one frame, which begins at offset at of the input. It reports false when the connection is beyond repair.
+func (p *Parser) frame(d app.Dir, h frameHeader, at uint64, b []byte, whole bool) bool {
 	f := frame{kind: h.kind}
 	var set []setting
 	var blocks []block
@@ -227,8 +228,10 @@ func (p *Parser) frame(d app.Dir, h frameHeader, b []byte, whole bool) bool {
 	}
 	t := p.find(d, h, stream, f.marks&isBroken != 0)
 	if t == nil {
+		p.mark(at, h.length, 0)
 		return false
 	}
+	p.mark(at, h.length, t.ID)
 	if h.stream == 0 && h.kind != frameSettings && h.kind != frameWindow && h.kind != framePing && h.kind != frameGoAway {
 		if h.kind == frameData {
 			t.Events.Set(evDataStreamZero)

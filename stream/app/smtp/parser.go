@@ -121,6 +121,30 @@ type line struct {
 	full []byte
 	size int  // bytes of input it takes
 	cut  bool // too long: text is what counts of it
+	from int  // where it begins in the input, behind the rest of one that was cut
+}
+
+// begin opens the frame of a line that begins at offset at, unless it is open. The rest of a line that was cut has none. It
+// returns the new frame, if somebody wants it.
+func (p *parser) begin(in *app.Input, t uint8, at uint64) *app.Frame {
+	if p.discard[in.Dir] || in.Host.OpenFrame(t) != nil {
+		return nil
+	}
+	return in.Host.Frame(t, at, -1)
+}
+
+// end closes the frame of a line whose input begins at offset at.
+func (p *parser) end(in *app.Input, t uint8, l *line, at uint64) *app.Frame {
+	f := in.Host.OpenFrame(t)
+	if f == nil {
+		f = in.Host.Frame(t, at+uint64(l.from), -1)
+	}
+	n := l.size - l.from
+	if p.discard[in.Dir] { // its end has not come
+		n = len(l.full)
+	}
+	f.SetLen(int64(n))
+	return f
 }
 
 // read takes a line that ends in LF off the front of b. It returns false if the line is not complete.
@@ -137,6 +161,7 @@ func (p *parser) read(b []byte, d app.Dir) (l line, ok bool) {
 			continue
 		}
 		at := l.size
+		l.from = at
 		if i < 0 {
 			if len(b)-at < maxCommand {
 				return l, false
@@ -206,6 +231,10 @@ func (p *parser) client(in *app.Input) (r app.Result) {
 		}
 		var l line
 		var ok bool
+		at := in.Offset + uint64(r.Consumed)
+		if !p.dataMode {
+			p.begin(in, frameCommand, at)
+		}
 		body := p.dataMode && p.command == cmdDATA && !p.discard[app.ToServer] &&
 			(p.cur == nil || !p.config.decode || !p.cur.hasMail || p.cur.mail.InBody())
 		if body {
@@ -217,13 +246,15 @@ func (p *parser) client(in *app.Input) (r app.Result) {
 			r.Consumed += l.size
 			return r
 		}
-		at := in.Offset + uint64(r.Consumed)
-		if !p.dataMode {
-			in.Host.Frame(frameCommand, at, int64(l.size))
-		}
+		mail := p.dataMode
 		if !p.request(in, &r, &l, at) {
 			r.Status = app.Failed
 			return r
+		}
+		if mail && !p.dataMode {
+			if f := in.Host.OpenFrame(frameData); f != nil {
+				f.SetLen(int64(at + uint64(l.size) - f.Off))
+			}
 		}
 		if l.cut {
 			p.event(evTruncated)
@@ -261,6 +292,9 @@ func (p *parser) request(in *app.Input, r *app.Result, l *line, at uint64) bool 
 	}
 	if !p.dataMode {
 		r.Flags |= app.TriggerRaw
+		if f := p.end(in, frameCommand, l, at); f != nil && p.cur != nil {
+			f.SetTx(p.cur.ID)
+		}
 		return p.verb(in, l, at)
 	}
 	if p.command == cmdDATA && p.cur != nil {
@@ -296,7 +330,7 @@ func (p *parser) verb(in *app.Input, l *line, at uint64) bool {
 			t.hasMail = true
 		}
 		t.data = true
-		in.Host.Frame(frameData, at+uint64(l.size), -1)
+		in.Host.Frame(frameData, at+uint64(l.size), -1).SetTx(t.ID)
 		if p.pipelines { // without waiting for the reply
 			p.dataMode = true
 		}

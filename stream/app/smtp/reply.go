@@ -17,12 +17,21 @@ func known(code int) bool {
 // server reads replies.
 func (p *parser) server(in *app.Input) (r app.Result) {
 	for r.Consumed < len(in.Data) {
+		at := in.Offset + uint64(r.Consumed)
+		if f := p.begin(in, frameResponse, at); f != nil {
+			if t := p.replied(); t != nil {
+				f.SetTx(t.ID)
+			}
+		}
 		l, ok := p.read(in.Data[r.Consumed:], app.ToClient)
 		if !ok {
 			r.Consumed += l.size
 			return r
 		}
-		in.Host.Frame(frameResponse, in.Offset+uint64(r.Consumed), int64(l.size))
+		f := p.end(in, frameResponse, &l, at)
+		if t := p.replied(); f != nil && f.Tx == 0 && t != nil {
+			f.SetTx(t.ID)
+		}
 		if !p.reply(&l, &r) {
 			r.Status = app.Failed
 			return r

@@ -44,8 +44,9 @@ type host struct {
 	s     app.Scratch
 }
 
-func (h *host) Frame(uint8, uint64, int64) {}
-func (h *host) Scratch() *app.Scratch      { return &h.s }
+func (h *host) Frame(uint8, uint64, int64) *app.Frame { return nil }
+func (h *host) OpenFrame(uint8) *app.Frame            { return nil }
+func (h *host) Scratch() *app.Scratch                 { return &h.s }
 func (h *host) Open(tx *app.Tx, name []byte) *file.File {
 	f := &file.File{}
 	f.Begin(name, 0, file.Limits{})

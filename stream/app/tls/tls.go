@@ -146,13 +146,6 @@ func setup(s app.Settings) (func() app.Parser, error) {
 		case "default":
 			s.Warn("app-layer.protocols.tls.encryption-handling: default is an old name of track-only")
 		}
-	case s.Section.Child("encrypt-handling").Exists():
-		switch s.Section.Child("encrypt-handling").Str("") {
-		case "full":
-			c.mode = full
-		case "bypass":
-			c.mode = bypass
-		}
 	case s.Section.Child("no-reassemble").IsTrue():
 		c.mode = bypass
 	}

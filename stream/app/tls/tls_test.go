@@ -31,8 +31,9 @@ type host struct {
 	s app.Scratch
 }
 
-func (h *host) Frame(uint8, uint64, int64) {}
-func (h *host) Scratch() *app.Scratch      { return &h.s }
+func (h *host) Frame(uint8, uint64, int64) *app.Frame { return nil }
+func (h *host) OpenFrame(uint8) *app.Frame            { return nil }
+func (h *host) Scratch() *app.Scratch                 { return &h.s }
 
 func newParser(t testing.TB, section string) *parser {
 	t.Helper()
@@ -82,8 +83,8 @@ func TestRecords(t *testing.T) {
 			[2]uint8{clientHandshakeDone, 0}, -1},
 		{"bypass", "encryption-handling: bypass", toServer, application, 9, 0, app.OK,
 			app.NoPayload | app.NoInspect | app.TriggerRaw | app.NoReassembly | app.BypassFlow, [2]uint8{clientHandshakeDone, 0}, -1},
-		{"old name", "encrypt-handling: bypass", toServer, application, 9, 0, app.OK,
-			app.NoPayload | app.NoInspect | app.TriggerRaw | app.NoReassembly | app.BypassFlow, [2]uint8{clientHandshakeDone, 0}, -1},
+		{"name of long ago", "encrypt-handling: bypass", toServer, application, 9, 0, app.OK, app.NoPayload | app.TriggerRaw,
+			[2]uint8{clientHandshakeDone, 0}, -1},
 		{"full", "encryption-handling: full", toServer, application, 9, 0, app.OK, app.TriggerRaw,
 			[2]uint8{clientHandshakeDone, 0}, -1},
 		{"client changes cipher", "", toServer, ccs, 6, 0, app.OK, app.TriggerRaw, [2]uint8{clientHandshakeDone, 0}, -1},
