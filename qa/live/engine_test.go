@@ -237,7 +237,7 @@ func program(t *testing.T) string {
 			return
 		}
 		build.path = filepath.Join(dir, "sentinel")
-		cmd := exec.Command(tool, "build", "-o", build.path, "./cmd/sentinel")
+		cmd := exec.Command(tool, "build", "-tags", tags, "-o", build.path, "./cmd/sentinel")
 		cmd.Dir = filepath.Join("..", "..")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			build.err = fmt.Errorf("%w: %s", err, out)

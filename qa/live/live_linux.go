@@ -160,6 +160,10 @@ func (n *Net) Host(name, cidr string) *Host {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine, and the namespace with it
 		fd := -1
 		if unix.Unshare(unix.CLONE_NEWNET) == nil {
+			// As in Pair. An interface that comes into a namespace has that one's settings.
+			for _, name := range []string{"all", "default"} {
+				_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0)
+			}
 			fd, _ = unix.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		}
 		fds <- fd

@@ -30,8 +30,11 @@ import (
 //
 //	go test ./qa/live -run TestSoak -v -timeout 0 -soak 30m
 //
-// SENTINEL_TRACES names a folder of captures to replay besides those of the project.
+// With -soak-rules a large file of rules is read again each time, too. SENTINEL_TRACES names a folder of captures to replay besides those of the project.
 var soakTime = flag.Duration("soak", 20*time.Second, "how long TestSoak is")
+
+// The rules that TestSoak runs besides its own.
+var soakRules = flag.String("soak-rules", "", "file of rules that TestSoak loads besides its own")
 
 // reloads is how often the rules are read again in a soak, and the logs opened anew.
 const reloads = 20
@@ -43,6 +46,8 @@ type soak struct {
 	p        *process
 	types    map[string]int // events
 	alerts   int            // of the rule on requests
+	flows    int            // to the web server
+	more     []byte         // rules besides its own
 	long     map[string]int // events of the one connection that lasts
 	longPort int
 	stats    struct {
@@ -77,11 +82,21 @@ func TestSoak(t *testing.T) {
 	server, client := n.Host("in0", "10.77.0.1/24"), n.Host("out0", "10.77.0.2/24")
 	s := &soak{t: t, dir: t.TempDir(), types: map[string]int{}, long: map[string]int{}}
 	get := web(t, t.TempDir(), server, client)
+	if *soakRules != "" {
+		var err error
+		if s.more, err = os.ReadFile(*soakRules); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.rules(0)
 	config := filepath.Join(s.dir, "soak.yaml")
 	if err := os.WriteFile(config, []byte(`%YAML 1.1
 ---
-vars: {address-groups: {HOME_NET: any, EXTERNAL_NET: any}}
+vars:
+  address-groups: {HOME_NET: any, EXTERNAL_NET: any, HTTP_SERVERS: any, SMTP_SERVERS: any, SQL_SERVERS: any, DNS_SERVERS: any, TELNET_SERVERS: any,
+    AIM_SERVERS: any, DC_SERVERS: any, DNP3_SERVER: any, DNP3_CLIENT: any, MODBUS_CLIENT: any, MODBUS_SERVER: any, ENIP_CLIENT: any, ENIP_SERVER: any}
+  port-groups: {HTTP_PORTS: "80", SHELLCODE_PORTS: "!80", ORACLE_PORTS: 1521, SSH_PORTS: 22, DNP3_PORTS: 20000, MODBUS_PORTS: 502,
+    FILE_DATA_PORTS: "[80,110,143]", FTP_PORTS: 21, GENEVE_PORTS: 6081, VXLAN_PORTS: 4789, TEREDO_PORTS: 3544, SIP_PORTS: "[5060,5061]"}
 stats: {enabled: yes, interval: 5}
 stream: {reassembly: {depth: 0}} # the connection that lasts gets long
 outputs:
@@ -102,8 +117,9 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	begun := time.Now()
 	nextReload, nextSample := begun, begun
 	loads := 0
-	for time.Since(begun) < *soakTime || loads < reloads {
-		if now := time.Now(); now.After(nextReload) && loads < reloads {
+	for time.Since(begun) < *soakTime || s.reloaded() < reloads {
+		// One reload after the other: a signal in the middle of one is none.
+		if now := time.Now(); now.After(nextReload) && loads < reloads && loads == s.reloaded() {
 			nextReload = begun.Add(time.Duration(loads+1) * *soakTime / (reloads + 1))
 			loads++
 			s.rules(loads)
@@ -129,11 +145,11 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	s.p.ended(t)
 	s.count(filepath.Join(s.dir, "eve.json"))
 
-	reloaded := strings.Count(s.p.text(), "rule reload complete")
+	reloaded := s.reloaded()
 	t.Logf("%v: %d requests, %d packets, %d reloads, memory from %d to %d KiB (most %d), events %v", time.Since(begun).Round(time.Second),
 		asked+longAsked, sent-first, reloaded, rss[0], rss[len(rss)-1], slices.Max(rss), s.types)
-	if reloaded == 0 || reloaded > reloads {
-		t.Errorf("%d reloads, want up to %d", reloaded, reloads) // signals that come during a reload are one
+	if reloaded != reloads {
+		t.Errorf("%d reloads, want %d", reloaded, reloads)
 	}
 	if s.alerts != asked+longAsked {
 		t.Errorf("%d alerts on requests, want %d", s.alerts, asked+longAsked)
@@ -141,6 +157,9 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	// One request in flight at the end may be missing on no side: all were answered.
 	if s.long["flow"] != 1 || s.long["http"] != longAsked {
 		t.Errorf("the connection that lasts has %v, want one flow and %d requests", s.long, longAsked)
+	}
+	if s.flows != asked+1 {
+		t.Errorf("%d flows, want %d: one for each request, and one that lasts", s.flows, asked+1)
 	}
 	c := s.stats.Capture
 	if c.Drops != 0 || s.stats.Sentinel.Panics != 0 {
@@ -161,11 +180,14 @@ logging: {outputs: [{console: {enabled: yes}}]}
 	}
 }
 
+// reloaded is how often rules have been read again.
+func (s *soak) reloaded() int { return strings.Count(s.p.text(), "rule reload complete") }
+
 // rules writes the rules, of which one is new each time.
 func (s *soak) rules(n int) {
 	s.t.Helper()
 	text := `alert http any any -> any any (msg:"request"; flow:to_server,established; http.uri; content:"/item"; sid:1;)` + "\n" +
-		fmt.Sprintf(`alert http any any -> any any (msg:"new"; flow:to_server,established; http.uri; content:"/never%d"; sid:2;)`+"\n", n)
+		fmt.Sprintf(`alert http any any -> any any (msg:"new"; flow:to_server,established; http.uri; content:"/never%d"; sid:2;)`+"\n", n) + string(s.more)
 	path := filepath.Join(s.dir, "soak.rules")
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -219,13 +241,17 @@ func (s *soak) count(path string) {
 			Alert   struct {
 				SID int `json:"signature_id"`
 			} `json:"alert"`
-			DestIP string          `json:"dest_ip"`
-			Stats  json.RawMessage `json:"stats"`
+			DestIP   string          `json:"dest_ip"`
+			DestPort int             `json:"dest_port"`
+			Stats    json.RawMessage `json:"stats"`
 		}
 		if err := json.Unmarshal(line, &e); err != nil {
 			s.t.Fatalf("%v: %s", err, line)
 		}
 		s.types[e.Type]++
+		if e.Type == "flow" && e.DestIP == "10.77.0.1" && e.DestPort == 80 {
+			s.flows++
+		}
 		switch {
 		case e.Type == "stats":
 			if err := json.Unmarshal(e.Stats, &s.stats); err != nil {
