@@ -11,7 +11,9 @@ const Available = false
 type Library struct{}
 
 // Open fails: libmagic is needed.
-func Open(string) (*Library, error) { return nil, errors.New("naming kinds of files needs a build with cgo") }
+func Open(string) (*Library, error) {
+	return nil, errors.New("naming kinds of files needs a build with cgo")
+}
 
 // Text names the kind of a file by its first bytes.
 func (*Library) Text([]byte) string { return "" }
