@@ -46,6 +46,11 @@ func (x *controller) reloadSoon() control.Reply {
 	if x.e.reloading.Load() {
 		return control.NOK(reloadBusy)
 	}
+	x.e.mu.Lock() // Close waits for what was begun before it
+	defer x.e.mu.Unlock()
+	if x.e.closed {
+		return control.NOK("the engine ends")
+	}
 	x.e.ctl.soon.Go(func() { _, _ = x.e.reloadNow() })
 	return control.OK("done")
 }

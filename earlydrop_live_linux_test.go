@@ -44,7 +44,7 @@ early-drop:
   enabled: yes
   xdp-mode: %s
   networks: [%s]
-`, mode, file)), NoLogs: true, IPS: true, Log: zerolog.New(&logged),
+`, mode, file)), NoLogs: true, IPS: true, Log: zerolog.New(zerolog.SyncWriter(&logged)),
 		Rules: `drop udp any any -> any 9999 (msg:"too many"; content:"..."; detection_filter:track by_src, count 3, seconds 60; sid:1;)`,
 	})
 	if err != nil {

@@ -200,7 +200,7 @@ func (w *worker) readMail() {
 	}
 }
 
-// reclaimLimit bounds the wait for the last counts at the end of a run.
+// reclaimLimit bounds the wait for the last counts at the end of a run, from when the last of them came.
 const reclaimLimit = 20 * time.Second
 
 // reclaim takes all flows back that are carried below, with their last counts.
@@ -208,6 +208,7 @@ func (w *worker) reclaim() {
 	if w.desk == nil {
 		return
 	}
+	last := -1
 	for end := time.Now().Add(reclaimLimit); ; time.Sleep(time.Millisecond) {
 		w.readMail()
 		left := 0
@@ -220,6 +221,9 @@ func (w *worker) reclaim() {
 		})
 		if left == 0 {
 			break
+		}
+		if left != last {
+			last, end = left, time.Now().Add(reclaimLimit)
 		}
 		if time.Now().After(end) {
 			w.e.log.Warn().Str("module", "bypass").Int("flows", left).Msg("the last counts of bypassed flows have not come")

@@ -309,6 +309,9 @@ func TestBypassFake(t *testing.T) {
 		{"handed over", 5000, newBelow(1 << 20), "autofp"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() {
+				c.flows /= 10
+			}
 			r := startBypass(t, c.below, Options{Rules: bypassRule, RunMode: c.mode, Workers: 3})
 			for i := range c.flows {
 				r.send(i, false, 10)
