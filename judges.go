@@ -109,6 +109,19 @@ func (j *judges) release(x *judgement) {
 	})
 }
 
+// settled reports whether all workers use the running rulesets.
+func (j *judges) settled() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.now.Load()
+	for rs := range j.using {
+		if !now.has(rs) {
+			return false
+		}
+	}
+	return true
+}
+
 // wants reports whether some rule looks at what protocols compute only on demand.
 func (j *judges) wants(what string) (yes bool) {
 	if now := j.now.Load(); now != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -136,7 +137,17 @@ func (e *Engine) Reload() error {
 	if err := e.load(); err != nil {
 		return err
 	}
-	return e.reloadTenants()
+	err := e.reloadTenants()
+	e.giveBack()
+	return err
+}
+
+// giveBack returns the memory of rules that no worker uses any more to the system, so that two rulesets are there for a moment only.
+func (e *Engine) giveBack() {
+	for end := time.Now().Add(time.Second); !e.judges.settled() && time.Now().Before(end); {
+		time.Sleep(idlePeriod)
+	}
+	debug.FreeOSMemory()
 }
 
 // load reads and compiles the rules, and makes them the running ones.
