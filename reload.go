@@ -148,6 +148,7 @@ func (e *Engine) giveBack() {
 		time.Sleep(idlePeriod)
 	}
 	debug.FreeOSMemory()
+	hyperscan.Trim()
 }
 
 // load reads and compiles the rules, and makes them the running ones.

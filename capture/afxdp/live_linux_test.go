@@ -434,6 +434,8 @@ func TestCloseWhileReading(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for end := time.Now().Add(10 * time.Second); all[0].Stats().Received == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
 	if err := all[0].Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,13 @@ package hyperscan
 //	*out = (hs_database_t *)mem;
 //	return HS_SUCCESS;
 // }
+//
+// #ifdef __GLIBC__
+// #include <malloc.h>
+// static void sn_trim(void) { malloc_trim(0); }
+// #else
+// static void sn_trim(void) {}
+// #endif
 import "C"
 
 import (
@@ -36,6 +43,9 @@ import (
 
 	"sentinel/detect/mpm"
 )
+
+// Trim gives memory that compiling has left free to the system. The C library would keep it for the next time, and more each time.
+func Trim() { C.sn_trim() }
 
 // Available reports whether this build has the engine.
 const Available = true
