@@ -88,7 +88,7 @@ func TestReport(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		{Options{Threads: 2, Promisc: true, ClusterID: 99}, []string{"info b: 2 threads, cluster_flow with defrag, cluster-id 99; TPACKET_V3, 64 blocks of 256 KiB (16 MiB), time-out 10ms a thread",
+		{Options{Threads: 2, Promisc: true, ClusterID: 99}, []string{"info b: 2 threads, cluster_flow with defrag, cluster-id 99; TPACKET_V3, 256 blocks of 128 KiB (32 MiB), time-out 10ms a thread",
 			"MTU 1500, promiscuous"}},
 		{Options{CopyTo: "a"}, []string{"info b: one thread; TPACKET_V2, 8192 slots of 2048 bytes (16 MiB) a thread", "info b: frames are copied to a"}},
 		{Options{CopyTo: "small"}, []string{"warn b: frames of more than 1400 bytes cannot be copied to small"}},
@@ -98,7 +98,7 @@ func TestReport(t *testing.T) {
 		{Options{Threads: 2, NoDefrag: true}, []string{"warn b: without defrag, fragments go to another thread than their flow"}},
 		{Options{Ring: Plain, Buffer: 1 << 20}, []string{"plain socket with a buffer of 2048 KiB"}}, // the kernel doubles it
 		{Options{HardwareTime: true}, []string{"warn b: no timestamps from the card, the kernel's are used"}},
-		{Options{Packets: 1000}, []string{"blocks of 256 KiB"}},
+		{Options{Packets: 1000}, []string{"blocks of 128 KiB"}},
 		{Options{Ring: Slots, Packets: 1000, Locked: true}, []string{"1024 slots of 2048 bytes"}},
 	} {
 		log := new(lines)

@@ -132,7 +132,7 @@ func (d *doctor) network(t *capture.Target) {
 
 // Sizes of a ring of AF_PACKET where nothing is configured, and of a place in it.
 const (
-	ringDefault = 16 << 20
+	ringDefault = 32 << 20
 	ringPackets = 8192 // inline
 	ringPlace   = 2048
 )
