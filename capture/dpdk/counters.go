@@ -10,6 +10,9 @@ import "C"
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -103,8 +106,12 @@ func (s *Source) Extended() (map[string]uint64, error) {
 	if s.end {
 		return nil, fmt.Errorf("capture on %s is closed", s.port.name)
 	}
+	return s.port.extended()
+}
+
+func (h *port) extended() (map[string]uint64, error) {
 	const most = 1 << 16
-	n := C.sn_port_xstats_count(s.port.c)
+	n := C.sn_port_xstats_count(h.c)
 	if n <= 0 || n > most {
 		return nil, nil
 	}
@@ -118,12 +125,12 @@ func (s *Source) Extended() (map[string]uint64, error) {
 		C.free(unsafe.Pointer(values))
 	}()
 	if names == nil || ids == nil || values == nil {
-		return nil, fmt.Errorf("%s: no memory for statistics", s.port.name)
+		return nil, fmt.Errorf("%s: no memory for statistics", h.name)
 	}
-	k := min(C.sn_port_xstats_names(s.port.c, names, n), n)
-	v := min(C.sn_port_xstats(s.port.c, ids, values, n), n)
+	k := min(C.sn_port_xstats_names(h.c, names, n), n)
+	v := min(C.sn_port_xstats(h.c, ids, values, n), n)
 	if k < 0 || v < 0 {
-		return nil, fmt.Errorf("%s: no statistics: %s", s.port.name, C.GoString(C.sn_strerror(min(k, v))))
+		return nil, fmt.Errorf("%s: no statistics: %s", h.name, C.GoString(C.sn_strerror(min(k, v))))
 	}
 	m := map[string]uint64{}
 	id, value := unsafe.Slice(ids, int(n)), unsafe.Slice(values, int(n))
@@ -135,8 +142,27 @@ func (s *Source) Extended() (map[string]uint64, error) {
 	return m, nil
 }
 
+// account is what the port has counted itself, for the log.
+func (h *port) account() string {
+	if C.sn_port_removed(h.c) != 0 {
+		return "it was unplugged"
+	}
+	m, err := h.extended()
+	if err != nil {
+		return err.Error()
+	}
+	text := make([]string, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		text = append(text, fmt.Sprintf("%s %d", name, m[name]))
+	}
+	if len(text) == 0 {
+		return "it has counted nothing"
+	}
+	return strings.Join(text, ", ")
+}
+
 // leave takes one source of the port away; the last one stops it.
-func (h *port) leave() error {
+func (h *port) leave(log capture.Log) error {
 	if h.lanes--; h.lanes > 0 {
 		return nil
 	}
@@ -152,13 +178,17 @@ func (h *port) leave() error {
 		delete(env.used, c)
 	}
 	h.cpus = nil
+	counted := h.account()
 	var r C.int
+	var spare, all C.uint32_t
 	env.do(func() {
 		if h.plan.Spread == SpreadFlows {
 			C.sn_port_flush(h.c)
 		}
 		r = C.sn_port_stop(h.c)
+		C.sn_port_buffers(h.c, &spare, &all)
 	})
+	log.Infof("%s: at the end: %s; %d of %d buffers are free", h.name, counted, uint32(spare), uint32(all))
 	if r != 0 {
 		return fmt.Errorf("cannot stop port %s: %s", h.name, C.GoString(C.sn_strerror(r)))
 	}

@@ -434,6 +434,18 @@ int sn_port_stats(sn_port *p, sn_stats *s)
 
 uint64_t sn_port_inbox_full(sn_port *p, int lane) { return __atomic_load_n(&p->full[lane], __ATOMIC_RELAXED); }
 
+// sn_port_buffers counts the buffers of the port's pools, and those that nobody holds.
+void sn_port_buffers(sn_port *p, uint32_t *spare, uint32_t *all)
+{
+	*spare = *all = 0;
+	for (int i = 0; i < SN_LANES; i++) {
+		if (p->pool[i] == NULL || (i > 0 && p->pool[i] == p->pool[0]))
+			continue;
+		*spare += rte_mempool_avail_count(p->pool[i]);
+		*all += p->pool[i]->size;
+	}
+}
+
 int sn_port_xstats_count(sn_port *p) { return rte_eth_xstats_get_names(p->id, NULL, 0); }
 
 int sn_port_xstats_names(sn_port *p, char *names, int n)

@@ -122,6 +122,8 @@ int sn_port_xstats_count(sn_port *p);
 int sn_port_xstats_names(sn_port *p, char *names, int n); // 64 bytes each
 int sn_port_xstats(sn_port *p, uint64_t *ids, uint64_t *values, int n);
 uint64_t sn_port_inbox_full(sn_port *p, int lane);
+void sn_port_buffers(sn_port *p, uint32_t *spare, uint32_t *all);
+int sn_rings(const char *a, const char *b);
 
 sn_lane *sn_lane_new(sn_port *p, uint16_t queue);
 void sn_lane_free(sn_lane *l);

@@ -297,5 +297,5 @@ func (s *Source) Close() error {
 	defer env.mu.Unlock()
 	C.sn_lane_free(s.lane)
 	s.lane = nil
-	return s.port.leave()
+	return s.port.leave(s.log)
 }
