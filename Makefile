@@ -28,9 +28,10 @@ build-dpdk:
 # The parts that need DPDK, where it is installed.
 test-dpdk:
 	@if pkg-config --exists libdpdk 2>/dev/null; then \
-		$(GO) vet -tags dpdk ./capture/dpdk ./bypass/rteflow && \
+		$(GO) vet -tags dpdk ./capture/dpdk ./bypass/rteflow ./qa/live && \
 		$(GO) build -tags dpdk -o /dev/null ./cmd/sentinel && \
-		$(GO) test -tags dpdk ./capture/dpdk ./bypass/rteflow; \
+		$(GO) test -tags dpdk ./capture/dpdk ./bypass/rteflow && \
+		$(GO) test -tags dpdk -run TestDPDK ./qa/live; \
 	else \
 		echo "test-dpdk: libdpdk is not installed: left out (make build-dpdk installs it)"; \
 	fi
