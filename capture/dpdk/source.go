@@ -40,6 +40,7 @@ type Source struct {
 	gone bool // a removal was told
 
 	received, bytes, errors atomic.Uint64
+	idle                    atomic.Bool // the last look found nothing
 
 	mu    sync.Mutex // guards lane against Stats, in Close
 	end   bool
@@ -168,6 +169,9 @@ func (s *Source) CPU() int { return s.cpu }
 
 func (s *Source) receive(batch []capture.Frame, wait int) int {
 	n := int(C.sn_receive(s.lane, C.int(min(len(batch), C.SN_MAX)), C.int(wait)))
+	if s.idle.Load() != (n == 0) {
+		s.idle.Store(n == 0)
+	}
 	if n == 0 {
 		if C.sn_port_removed(s.port.c) != 0 {
 			s.removed()
@@ -276,7 +280,7 @@ func (s *Source) stats(fresh bool) capture.Stats {
 	st.Invalid = load(&s.lane.invalid)
 	st.Dropped = uint64(C.sn_port_inbox_full(s.port.c, C.int(s.n)))
 	if s.n == 0 {
-		st.Dropped += s.port.losses(fresh)
+		st.Dropped += s.port.losses(fresh || s.idle.Load()) // when all is quiet the counts must add up
 	}
 	return st
 }
