@@ -53,6 +53,10 @@ const (
 	bufferUnit = 1024
 	// lentOut is how many frames the engine may hold: they are missing in the pool.
 	lentOut = 4096
+	// burst is how many frames a driver is asked for at once: a cache of fewer buffers is none.
+	burst = 32
+	// someCache is the cache of a pool whose size has no divisor that would do.
+	someCache = 256
 	// allQueues is how many queues are read where all are.
 	allQueues = 16
 )
@@ -245,6 +249,10 @@ func (p *Plan) pools(s *Settings, l *Limits) error {
 	}
 	if p.Cache = s.Cache; p.Cache == 0 {
 		p.Cache = divisor(p.Pool, min(maxCache, p.Pool*2/3))
+		if p.Cache < burst {
+			// 8191, the pool of 4,096 descriptors, is prime. That some buffers then stay in the pool costs less than no cache.
+			p.Cache = max(p.Cache, min(someCache, p.Pool/8))
+		}
 	}
 	if p.Cache*3/2 > p.Pool {
 		return s.errAt("mempool-cache-size", "mempool-cache-size %d is more than two thirds of a pool of %d", p.Cache, p.Pool)
