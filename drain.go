@@ -34,7 +34,8 @@ func (d *drain) read(s capture.Source, batch []capture.Frame) (n int, more bool,
 			return 0, false, nil
 		case d.begun.IsZero():
 			d.begun = time.Now()
-		case d.newer || d.empty >= drainReads || time.Since(d.begun) > drainTime:
+		case d.newer && d.empty > 0 || d.empty >= drainReads || time.Since(d.begun) > drainTime:
+			// The time of a frame may be that at which it was read (DPDK, AF_XDP): a newer one does not say that no older one waits.
 			return 0, false, nil
 		}
 		ctx = context.WithoutCancel(ctx)

@@ -288,6 +288,34 @@ func TestEndOfRun(t *testing.T) {
 	}
 }
 
+// A network whose frames have the time at which they are read: what waits in it when the run is to end is judged, however much it is.
+func TestEndOfRunWithBacklog(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			w := &watch{t: t}
+			e := w.engine(Options{RunMode: m.mode, Workers: m.workers, Rules: `alert udp any any -> any any (msg:"x"; content:"x"; sid:1;)`})
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			const waiting = 3*loanFrames + 10
+			read := time.Now().Add(time.Hour).UnixNano() // after the end was asked for
+			var script []sim.Step
+			for i := range waiting {
+				script = append(script, sim.Packet(datagramFrame(t, "10.0.0.1", 1000+i, "10.0.0.2", 2000, "x"), read))
+			}
+			src := sim.New(append(script, sim.Idle(time.Second))...)
+			if err := e.Run(ctx, struct{ capture.Source }{src}); err != nil {
+				t.Error(err)
+			}
+			if n := w.sids()[1]; n != waiting || src.Outstanding() != 0 {
+				t.Errorf("%d alerts, want %d; %d frames are out", n, waiting, src.Outstanding())
+			}
+			if now := src.Now(); now > read+int64(500*time.Millisecond) {
+				t.Errorf("the engine has waited for %v", time.Duration(now-read))
+			}
+		})
+	}
+}
+
 // playFile plays one of our captures, and returns what the engine told.
 func playFile(t *testing.T, name, mode string, workers int, rules string) *watch {
 	t.Helper()

@@ -67,13 +67,13 @@ type embedded struct {
 	ended   chan error
 }
 
-func embed(t *testing.T, config, rules string, ips bool) *embedded {
+func embed(t *testing.T, config, rules string, workers int, ips bool) *embedded {
 	t.Helper()
 	e := &embedded{t: t, told: told{alerts: map[string]int{}, types: map[string]int{}}, ended: make(chan error, 1)}
 	var err error
 	e.Engine, err = sentinel.New(sentinel.Options{
 		Config: []byte(config), RuleFiles: []string{}, Rules: rules, NoLogs: true, DataDir: t.TempDir(), Checksums: "none", IPS: ips,
-		Workers: 1,
+		Workers: workers,
 		Log:     zerolog.New(&e.said),
 		OnEvent: func(line []byte) {
 			e.mu.Lock()
@@ -202,13 +202,13 @@ func TestDPDKRing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	offline := embed(t, config, replayRules(t), false)
+	offline := embed(t, config, replayRules(t), 1, false)
 	if err := offline.Run(context.Background(), sim.New(script...)); err != nil {
 		t.Fatal(err)
 	}
 	offline.end()
 
-	e := embed(t, config, replayRules(t), false)
+	e := embed(t, config, replayRules(t), 1, false)
 	far := e.rings([2]string{"net_ring_near", "net_ring_far"})[0]
 	e.capture("net_ring_near")
 	player := sim.New(script...)
@@ -254,6 +254,43 @@ func TestDPDKRing(t *testing.T) {
 		t.Errorf("%d frames were sent, the ports say %+v and %+v", sent, near, other)
 	}
 	t.Logf("%d frames, events %v", sent, e.told.types)
+}
+
+// What waits in a port when the engine is to end is judged still, by one worker and by several.
+func TestDPDKRingEnd(t *testing.T) {
+	if !child(t) {
+		return
+	}
+	config := ringConfig(`    - interface: net_ring_near1
+    - interface: net_ring_far1
+    - interface: net_ring_near2
+      threads: 2
+    - interface: net_ring_far2
+`, "")
+	for threads := 1; threads <= 2; threads++ {
+		e := embed(t, config, `alert udp any any -> any any (msg:"all"; content:"packet"; sid:1;)`, threads, false)
+		name := fmt.Sprintf("net_ring_near%d", threads)
+		far := e.rings([2]string{name, fmt.Sprintf("net_ring_far%d", threads)})[0]
+		const waiting = 900
+		for i := range waiting {
+			put(t, far, datagram(true, i%97, "packet"))
+		}
+		e.capture(name)
+		if len(e.sources) != threads {
+			t.Errorf("%d sources", len(e.sources))
+		}
+		e.end()
+		if err := far.Close(); err != nil {
+			t.Error(err)
+		}
+		c := e.Counters()
+		if n := e.told.types["alert"]; n != waiting || c["decoder.pkts"] != waiting || c["capture.kernel_drops"] != 0 {
+			t.Errorf("%d threads: %d packets waited, %d were seen, %d dropped, %d alerts", threads, waiting, c["decoder.pkts"], c["capture.kernel_drops"], n)
+		}
+		if a := readAccount(t, e.said.text(), name); a.spare != a.all || a.all == 0 {
+			t.Errorf("%d threads: %d of %d buffers came back", threads, a.spare, a.all)
+		}
+	}
 }
 
 // datagram is an Ethernet frame with UDP from one side to the other one, about a flow, with a text. Its checksums are right.
@@ -342,7 +379,7 @@ func TestDPDKRingInline(t *testing.T) {
 `, "")
 	e := embed(t, config, `drop udp any any -> any any (msg:"evil"; content:"evil"; sid:1;)
 alert udp any any -> any any (msg:"new for old"; content:"old"; replace:"new"; sid:2;)
-`, true)
+`, 1, true)
 	far := e.rings([2]string{"net_ring_in0", "net_ring_left"}, [2]string{"net_ring_in1", "net_ring_right"})
 	e.capture("net_ring_in0", "net_ring_in1")
 	const each = 3000
