@@ -16,13 +16,17 @@ type drain struct {
 	live  bool
 	begun time.Time // when the run was to end; zero = not yet
 	empty int       // reads without a frame since
-	newer bool      // a frame has come that is newer than begun
+	taken int       // frames since
+	newer bool      // a frame has come that is newer than begun, and no older one waits
 }
 
 // Bounds of what is read when the run is to end.
 const (
 	drainReads = 3 // without a frame; a block of AF_PACKET is handed over after 8 ms, and a read waits for 10 ms
 	drainTime  = 250 * time.Millisecond
+	// So many frames are taken even if that takes longer, on a machine that does much else: a port has about 4,096 descriptors.
+	drainFrames = 1 << 14
+	drainLimit  = 2 * time.Second
 )
 
 // read reads, unless it is over: then more is false, and err is the source's error, nil at its end or the run's.
@@ -34,18 +38,14 @@ func (d *drain) read(s capture.Source, batch []capture.Frame) (n int, more bool,
 			return 0, false, nil
 		case d.begun.IsZero():
 			d.begun = time.Now()
-		case d.newer && d.empty > 0 || d.empty >= drainReads || time.Since(d.begun) > drainTime:
-			// The time of a frame may be that at which it was read (DPDK, AF_XDP): a newer one does not say that no older one waits.
+		case d.newer || d.empty >= drainReads || d.tired():
 			return 0, false, nil
 		}
 		ctx = context.WithoutCancel(ctx)
 	}
 	n, err = s.Read(ctx, batch)
 	if !d.begun.IsZero() {
-		if d.empty++; n > 0 {
-			d.empty = 0
-			d.newer = batch[n-1].Time > d.begun.UnixNano()
-		}
+		d.saw(s, batch, n)
 	}
 	switch {
 	case err == nil:
@@ -56,4 +56,26 @@ func (d *drain) read(s capture.Source, batch []capture.Frame) (n int, more bool,
 		err = nil
 	}
 	return n, false, err
+}
+
+// saw notes what a read has brought since the run was to end.
+func (d *drain) saw(s capture.Source, batch []capture.Frame, n int) {
+	more := n == len(batch)
+	if e, ok := s.(capture.Emptier); ok {
+		more = !e.Emptied()
+	}
+	switch {
+	case n > 0:
+		d.empty = 0
+		d.taken += n
+		d.newer = !more && batch[n-1].Time > d.begun.UnixNano()
+	case !more:
+		d.empty++
+	}
+}
+
+// tired says that frames have come for long enough.
+func (d *drain) tired() bool {
+	t := time.Since(d.begun)
+	return t > drainTime && d.taken >= drainFrames || t > drainLimit
 }

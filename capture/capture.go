@@ -108,6 +108,13 @@ type Poller interface {
 	Descriptor() int
 }
 
+// Emptier is implemented by sources whose frames have the time at which they are read, so that the time does not tell which came
+// before the end of a run.
+type Emptier interface {
+	// Emptied reports whether the last Read or Poll has left nothing behind.
+	Emptied() bool
+}
+
 // Symmetric is implemented by sources that know whether source i of their interface and source i of the one that they forward to
 // get the same flows. Those that do not implement it promise that.
 type Symmetric interface {

@@ -99,14 +99,18 @@ static int lend(sn_lane *l, struct rte_mbuf *m, sn_frame *f)
 }
 
 // pump reads each queue of the port that nobody else reads now, and puts what it finds into the inboxes of the lanes. One
-// reader a queue at a time, and everything goes through the inboxes: so a flow's packets stay in order.
-static void pump(sn_port *p)
+// reader a queue at a time, and everything goes through the inboxes: so a flow's packets stay in order. It returns
+// whether it has looked into all queues and found nothing.
+static int pump(sn_port *p)
 {
 	struct rte_mbuf *m[SN_BURST];
+	int empty = 1;
 	for (uint32_t q = 0; q < p->rx_queues; q++) {
 		struct sn_queue *sq = &p->queue[q];
-		if (!rte_spinlock_trylock(&sq->rx))
+		if (!rte_spinlock_trylock(&sq->rx)) {
+			empty = 0; // who reads it may have frames in its hands
 			continue;
+		}
 		uint16_t n = rte_eth_rx_burst(p->id, (uint16_t)q, m, SN_BURST);
 		for (uint16_t i = 0; i < n; i++) {
 			uint8_t head[SN_HEAD];
@@ -119,6 +123,7 @@ static void pump(sn_port *p)
 			sq->sort[lane][sq->sorted[lane]++] = m[i];
 		}
 		if (n > 0) {
+			empty = 0;
 			for (uint32_t i = 0; i < p->lanes; i++) {
 				unsigned int k = sq->sorted[i];
 				if (k == 0)
@@ -133,32 +138,40 @@ static void pump(sn_port *p)
 		}
 		rte_spinlock_unlock(&sq->rx);
 	}
+	return empty;
 }
 
+// take receives without waiting, and notes whether that was all there was.
 static int take(sn_lane *l, struct rte_mbuf **m, int max)
 {
 	if (l->inbox != NULL) {
 		int n = (int)rte_ring_sc_dequeue_burst(l->inbox, (void **)m, (unsigned int)max, NULL);
+		l->emptied = 0;
 		if (n < max) {
-			pump(l->port);
+			l->emptied = pump(l->port);
 			n += (int)rte_ring_sc_dequeue_burst(l->inbox, (void **)(m + n), (unsigned int)(max - n), NULL);
+			l->emptied &= n < max;
 		}
 		return n;
 	}
 	int n = 0;
+	l->emptied = 0;
 	while (l->taken < l->stashed && n < max)
 		m[n++] = l->stash[l->taken++];
 	while (max - n >= SN_BURST) {
 		uint16_t k = rte_eth_rx_burst(l->port->id, l->queue, m + n, SN_BURST);
 		n += k;
-		if (k < SN_BURST)
+		if (k < SN_BURST) {
+			l->emptied = 1;
 			return n;
+		}
 	}
 	if (n == 0) { // fewer than a burst are wanted
 		l->taken = 0;
 		l->stashed = rte_eth_rx_burst(l->port->id, l->queue, (struct rte_mbuf **)l->stash, SN_BURST);
 		while (l->taken < l->stashed && n < max)
 			m[n++] = l->stash[l->taken++];
+		l->emptied = l->stashed < SN_BURST && l->taken == l->stashed;
 	}
 	return n;
 }
@@ -205,6 +218,7 @@ int sn_receive(sn_lane *l, int n, int wait_us)
 	struct rte_mbuf *m[SN_MAX];
 	if (unlikely(sn_away(l->port))) {
 		struct timespec ts = {0, 1000000};
+		l->emptied = 1;
 		if (wait_us > 0)
 			nanosleep(&ts, NULL);
 		return 0;

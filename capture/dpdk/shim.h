@@ -50,6 +50,7 @@ typedef struct sn_lane {
 	uint16_t queue; // of this port to receive, and of this port or the peer to send
 	uint16_t stashed, taken;
 	int epoll; // of the interrupt; -1 = none
+	int emptied; // the last look has taken all there was
 	int ever;  // the interrupt cannot be switched: it is always on
 	uint32_t quiet; // waits in vain, one after the other
 	int64_t now;

@@ -52,6 +52,7 @@ var (
 	_ capture.Source   = (*Source)(nil)
 	_ capture.Injector = (*Source)(nil)
 	_ capture.Poller   = (*Source)(nil)
+	_ capture.Emptier  = (*Source)(nil)
 	_ capture.Counted  = (*Source)(nil)
 )
 
@@ -155,6 +156,9 @@ func (s *Source) Poll(batch []capture.Frame) (int, error) {
 	}
 	return n, nil
 }
+
+// Emptied reports whether the last Read or Poll has taken all that the port had.
+func (s *Source) Emptied() bool { return s.end || s.lane.emptied != 0 }
 
 // Descriptor is that of the queue's interrupt in interrupt mode, else -1.
 func (s *Source) Descriptor() int {

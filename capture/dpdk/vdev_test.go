@@ -266,6 +266,18 @@ func TestRingInjectAndPoll(t *testing.T) {
 		}
 		s.Release(batch[:n])
 	}
+	for i := range 40 {
+		if err := s.Inject(frame(i, false, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wide := make([]capture.Frame, 32)
+	for i, want := range []int{32, 8, 0} {
+		if n, err := s.Poll(wide); n != want || err != nil || s.Emptied() != (i == 2) { // only a look that finds nothing tells, where the software spreads
+			t.Errorf("poll %d: %d frames, %v, emptied %v", i, n, err, s.Emptied())
+		}
+		s.Release(wide[:want])
+	}
 	f := frame(1, false, 100)
 	if allocs := testing.AllocsPerRun(100, func() {
 		if err := s.Inject(f); err != nil {
