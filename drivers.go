@@ -54,14 +54,10 @@ func (s *Selection) targets(root *conf.Node) (*capture.Driver, []capture.Target,
 		return nil, nil, err
 	}
 	section := root.Get(d.Section)
-	key := d.Key
-	if key == "" {
-		key = "interface"
-	}
 	names := s.Names
 	if len(names) == 0 {
 		for _, n := range section.Children() {
-			if name := n.Get(key).Str(""); name != "" && name != "default" && !slices.Contains(names, name) {
+			if name := n.Get("interface").Str(""); name != "" && name != "default" && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
@@ -72,19 +68,7 @@ func (s *Selection) targets(root *conf.Node) (*capture.Driver, []capture.Target,
 	list := make([]capture.Target, len(names))
 	for i, name := range names {
 		t := capture.Target{Name: name, Index: uint16(i), Root: root, Filter: s.Filter, Auto: 1}
-		for _, n := range section.Children() {
-			switch n.Get(key).Str("") {
-			case "":
-			case name:
-				if t.Own == nil {
-					t.Own = n
-				}
-			case "default":
-				if t.Shared == nil {
-					t.Shared = n
-				}
-			}
-		}
+		t.Own, t.Shared = section.Interface(name)
 		list[i] = t
 	}
 	return d, list, nil

@@ -9,8 +9,7 @@ import (
 // A Driver is a way of getting frames, as the user knows it. The root package has the ordered list of them.
 type Driver struct {
 	Name    string // on the command line, in events and listings, such as af-packet
-	Section string // of the configuration: a list whose elements have the key interface (or the driver's Key)
-	Key     string // that names a target in an element; "interface" if empty
+	Section string // of the configuration: a list whose elements have the key interface
 	Doc     string // one sentence for listings
 	Unnamed bool   // a target is no interface: events do not name it
 	// Open opens the sources of one target: one for each queue that a worker is to read. Source number i of a target that

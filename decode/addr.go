@@ -9,9 +9,6 @@ func AddrFrom4(b [4]byte) Addr {
 	return a
 }
 
-// AddrFrom16 returns the Addr of an IPv6 address.
-func AddrFrom16(b [16]byte) Addr { return Addr(b) }
-
 // AddrFromNetip returns a as an Addr, and 4 or 6. An IPv4-mapped IPv6 address stays IPv6.
 func AddrFromNetip(a netip.Addr) (Addr, uint8) {
 	if a.Is4() {

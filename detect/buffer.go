@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"sort"
 	"strings"
 
 	"sentinel/stream/app"
@@ -221,14 +220,4 @@ func (d *bufferDef) dirs(apps appSet) (ts, tc bool) {
 		tc = tc || s.at.Dir == app.ToClient
 	}
 	return ts, tc
-}
-
-// names lists the keywords in the order of the alphabet.
-func (b *buffers) names() []string {
-	var out []string
-	for n := range b.words {
-		out = append(out, n)
-	}
-	sort.Strings(out)
-	return out
 }

@@ -344,9 +344,6 @@ func (b *Builder) SID(v uint32) error {
 	return nil
 }
 
-// dirOf turns flags into directions.
-func (f ruleFlags) dirs() (ts, tc bool) { return f&toServer != 0, f&toClient != 0 }
-
 func (f ruleFlags) in(d flow.Dir) bool {
 	if d == app.ToServer {
 		return f&toServer != 0

@@ -284,13 +284,7 @@ func (w *Worker) frameRules(u *stream.Unit, cl *class) {
 			}
 			for ; next < len(w.frameJobs) && w.frameJobs[next].run == int32(i); next++ {
 				j := &w.frameJobs[next]
-				for _, id := range w.scan.Hits(j.id) {
-					for _, num := range j.hits[id] {
-						if w.holds(cl, w.rs.rules[num].head) {
-							w.candidate(num)
-						}
-					}
-				}
+				w.candidatesOf(j, cl)
 			}
 		}
 		w.Counters[CountMpmList] += uint64(len(w.cand))

@@ -211,6 +211,17 @@ func (w *Worker) candidate(num uint32) {
 	}
 }
 
+// candidatesOf adds the rules that a scan found, as far as their header predicates hold.
+func (w *Worker) candidatesOf(j *job, cl *class) {
+	for _, id := range w.scan.Hits(j.id) {
+		for _, num := range j.hits[id] {
+			if w.holds(cl, w.rs.rules[num].head) {
+				w.candidate(num)
+			}
+		}
+	}
+}
+
 // gather collects the buffers that this packet brings, and scans them in one batch.
 func (w *Worker) gather(u *stream.Unit, cl *class) {
 	w.jobs, w.txRuns = w.jobs[:0], w.txRuns[:0]

@@ -242,13 +242,7 @@ func (w *Worker) transactions(u *stream.Unit, cl *class) {
 		c.Tx = run.tx
 		for ; next < len(w.jobs) && w.jobs[next].run == int32(i); next++ {
 			j := &w.jobs[next]
-			for _, id := range w.scan.Hits(j.id) {
-				for _, num := range j.hits[id] {
-					if w.holds(cl, w.rs.rules[num].head) {
-						w.candidate(num)
-					}
-				}
-			}
+			w.candidatesOf(j, cl)
 		}
 		w.Counters[CountMpmList] += uint64(len(w.cand))
 		w.looseRules(cl, run, d)

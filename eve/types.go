@@ -26,8 +26,6 @@ const (
 // typeNames are the names in event_type.
 var typeNames = [TypeCount]string{"alert", "packet", "anomaly", "drop", "arp", "metadata", "fileinfo", "", "frame", "stream_tcp", "flow", "netflow", "stats"}
 
-func (t Type) String() string { return typeNames[t] }
-
 // direction says which way round an event's addresses are.
 type direction uint8
 

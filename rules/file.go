@@ -18,11 +18,6 @@ func ParseFirewallFile(path string) ([]Rule, []*Error) {
 	return parseFile(path, mode{firewall: true})
 }
 
-// ParseFileWithDisabled is ParseFile, and returns rules that are commented out too, marked Disabled.
-func ParseFileWithDisabled(path string) ([]Rule, []*Error) {
-	return parseFile(path, mode{disabled: true})
-}
-
 // Parse reads rules; name stands for the file in messages.
 func Parse(r io.Reader, name string) ([]Rule, []*Error) { return parseReader(r, name, 0, mode{}) }
 

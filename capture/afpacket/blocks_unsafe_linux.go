@@ -109,14 +109,7 @@ func (r *blocks) whole(f *capture.Frame) ([]byte, uint16) {
 		return nil, 0
 	}
 	at += block * r.size
-	from := at
-	if r.vnet {
-		from -= vnetHeader
-		if f.Verdict == capture.Modified {
-			restoreSum(r.mem[at-vnetRoom:at+len(f.Data)], vnetRoom)
-		}
-	}
-	return r.mem[from : at+len(f.Data)], uint16(f.Token >> tokenTPID)
+	return r.outgoing(r.mem, at, at+len(f.Data), f.Verdict), uint16(f.Token >> tokenTPID)
 }
 
 func (r *blocks) held() int { return r.out }

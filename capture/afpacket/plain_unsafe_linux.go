@@ -173,12 +173,5 @@ func (p *plain) whole(f *capture.Frame) ([]byte, uint16) {
 		return nil, 0
 	}
 	at := id*plainSize + plainRoom
-	from := at
-	if p.vnet {
-		from -= vnetHeader
-		if f.Verdict == capture.Modified {
-			restoreSum(p.mem[at-vnetRoom:at+len(f.Data)], vnetRoom)
-		}
-	}
-	return p.mem[from : at+len(f.Data)], uint16(f.Token >> tokenTPID)
+	return p.outgoing(p.mem, at, at+len(f.Data), f.Verdict), uint16(f.Token >> tokenTPID)
 }

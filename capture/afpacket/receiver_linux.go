@@ -106,6 +106,18 @@ func restoreSum(mem []byte, room int) {
 	}
 }
 
+// outgoing returns the frame whose bytes begin at from and end at to in mem as it is to be sent: behind its virtio header, if frames
+// have one.
+func (m *form) outgoing(mem []byte, from, to int, v capture.Verdict) []byte {
+	if !m.vnet {
+		return mem[from:to]
+	}
+	if v == capture.Modified {
+		restoreSum(mem[from-vnetRoom:to], vnetRoom)
+	}
+	return mem[from-vnetHeader : to]
+}
+
 // cook writes the pseudo header of a packet (LINUX_SLL of the LINKTYPE_ registry) from its address, a struct sockaddr_ll.
 func cook(h, addr []byte) {
 	_, _ = h[cookedHeader-1], addr[19]

@@ -228,12 +228,5 @@ func (s *slots) whole(f *capture.Frame) ([]byte, uint16) {
 	if at+len(f.Data) > len(mem) {
 		return nil, 0
 	}
-	from := at
-	if s.vnet {
-		from -= vnetHeader
-		if f.Verdict == capture.Modified {
-			restoreSum(mem[at-vnetRoom:at+len(f.Data)], vnetRoom)
-		}
-	}
-	return mem[from : at+len(f.Data)], uint16(f.Token >> tokenSlotTPID)
+	return s.outgoing(mem, at, at+len(f.Data), f.Verdict), uint16(f.Token >> tokenSlotTPID)
 }

@@ -99,9 +99,9 @@ const (
 
 const (
 	maxThreads = 1024
-	// framesPerQueue is the number of chunks for each queue: 16 MiB in chunks of 2048 bytes. Where one source reads many queues each has
+	// framesPerQueue is the number of chunks for each queue: 32 MiB in chunks of 2048 bytes. Where one source reads many queues each has
 	// fewer, down to leastFrames.
-	framesPerQueue = 8192
+	framesPerQueue = 16384
 	leastFrames    = 2048
 	smallChunk     = 2048
 	bigChunk       = 4096

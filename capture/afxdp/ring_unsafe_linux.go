@@ -135,12 +135,6 @@ func losses(fd int) (uint64, error) {
 	return st.Rx_dropped + st.Rx_ring_full, err
 }
 
-// zeroCopy reports whether a bound socket's frames come without a copy.
-func zeroCopy(fd int) bool {
-	var flags uint32
-	return getsockopt(fd, unix.XDP_OPTIONS, unsafe.Pointer(&flags), unsafe.Sizeof(flags)) == nil && flags&unix.XDP_OPTIONS_ZEROCOPY != 0
-}
-
 // kick makes the kernel look at the TX ring.
 func kick(fd int) unix.Errno {
 	_, _, e := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)

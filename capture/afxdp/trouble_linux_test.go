@@ -185,7 +185,7 @@ func TestSharedProgram(t *testing.T) {
 }
 
 func TestFramesFor(t *testing.T) {
-	for queues, want := range map[int]int{1: 8192, 2: 8192, 3: 4096, 4: 4096, 8: 2048, 64: 2048} {
+	for queues, want := range map[int]int{1: 16384, 2: 16384, 3: 8192, 4: 8192, 8: 4096, 64: 2048} {
 		if got := framesFor(queues); got != want {
 			t.Errorf("%d queues: %d chunks, want %d", queues, got, want)
 		}

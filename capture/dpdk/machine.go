@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sentinel/internal/cpulist"
 )
 
 // machine reads the processors that this process may use.
@@ -30,7 +32,7 @@ func allowedCPUs() string {
 			list = append(list, c)
 		}
 	}
-	return formatCPUs(list)
+	return cpulist.Format(list)
 }
 
 // leftPages is how many bytes of huge pages files hold that a program of the same prefix has left when it ended: DPDK takes them anew.

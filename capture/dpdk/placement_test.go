@@ -8,6 +8,7 @@ import (
 
 	"sentinel/capture"
 	"sentinel/internal/conf"
+	"sentinel/internal/cpulist"
 )
 
 // twoSockets are two nodes of four physical cores with two threads each, numbered as Linux does: siblings are 8 apart.
@@ -103,7 +104,7 @@ func TestTopology(t *testing.T) {
 func TestCPULists(t *testing.T) {
 	for in, want := range map[string]string{"": "", "0": "0", "0-3": "0-3", " 8, 0-1,2 ,2": "0-2,8", "5-5": "5", "1,3": "1,3"} {
 		list, err := parseCPUs(in)
-		if got := formatCPUs(list); err != nil || got != want {
+		if got := cpulist.Format(list); err != nil || got != want {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sentinel/capture"
 	"sentinel/internal/conf"
+	"sentinel/internal/cpulist"
 )
 
 // maxCPU bounds numbers of processors in lists.
@@ -64,13 +65,8 @@ func parseCPUs(s string) ([]int, error) {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
-		a, b, span := strings.Cut(part, "-")
-		low, err := strconv.Atoi(strings.TrimSpace(a))
-		high := low
-		if err == nil && span {
-			high, err = strconv.Atoi(strings.TrimSpace(b))
-		}
-		if err != nil || low < 0 || high < low || high >= maxCPU {
+		low, high, err := cpulist.Range(part)
+		if err != nil || high >= maxCPU {
 			return nil, fmt.Errorf("%q is not a list of processors such as 0-3,8", s)
 		}
 		for c := low; c <= high; c++ {
@@ -79,26 +75,6 @@ func parseCPUs(s string) ([]int, error) {
 	}
 	slices.Sort(list)
 	return slices.Compact(list), nil
-}
-
-// formatCPUs writes such a list.
-func formatCPUs(list []int) string {
-	var b strings.Builder
-	for i := 0; i < len(list); {
-		j := i
-		for j+1 < len(list) && list[j+1] == list[j]+1 {
-			j++
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(list[i]))
-		if j > i {
-			fmt.Fprintf(&b, "-%d", list[j])
-		}
-		i = j + 1
-	}
-	return b.String()
 }
 
 // workerCPUs returns the cores that the threading section gives to the workers of an interface; nil = it gives none.

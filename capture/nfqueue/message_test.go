@@ -9,15 +9,6 @@ import (
 	"sentinel/capture"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(strings.ReplaceAll(s, " ", ""), "\n", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // host writes a netlink message of attributes in the host's byte order, as the kernel's headers define it.
 func host(typ uint16, attrs ...[]byte) []byte {
 	b := binary.NativeEndian.AppendUint32(nil, 0)

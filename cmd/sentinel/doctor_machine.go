@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sentinel/capture"
+	"sentinel/internal/cpulist"
 	"sentinel/internal/machine"
 )
 
@@ -136,10 +137,10 @@ func (d *doctor) place(t *capture.Target, f *machine.Interface) {
 		near := ""
 		for _, n := range d.m.Nodes {
 			if n.Number == f.Node {
-				near = machine.FormatList(n.CPUs)
+				near = cpulist.Format(n.CPUs)
 			}
 		}
-		d.warn(f.Name, fmt.Sprintf("workers on processors %s are not on NUMA node %d, where the card is", machine.FormatList(remote), f.Node),
+		d.warn(f.Name, fmt.Sprintf("workers on processors %s are not on NUMA node %d, where the card is", cpulist.Format(remote), f.Node),
 			"each packet crosses between the nodes", "set threading.cpu-affinity.worker-cpu-set.cpu to processors of "+near)
 	}
 	// Interrupts on the processors of workers are right where a worker reads the queue of its own processor, and disturb otherwise.
@@ -158,14 +159,14 @@ func (d *doctor) place(t *capture.Target, f *machine.Interface) {
 		if len(both) > 0 && len(free) > 0 {
 			var mend []string
 			for _, q := range f.IRQs {
-				mend = append(mend, fmt.Sprintf("echo %s > /proc/irq/%d/smp_affinity_list", machine.FormatList(free), q.Number))
+				mend = append(mend, fmt.Sprintf("echo %s > /proc/irq/%d/smp_affinity_list", cpulist.Format(free), q.Number))
 			}
-			d.warn(f.Name, "interrupts arrive on processors "+machine.FormatList(both)+", where workers run", "they take turns, and bursts are lost",
+			d.warn(f.Name, "interrupts arrive on processors "+cpulist.Format(both)+", where workers run", "they take turns, and bursts are lost",
 				strings.Join(mend, "\n"))
 		}
 	}
 	if len(d.findings) == before {
-		d.ok(f.Name, "workers on processors %s are near it", machine.FormatList(workers))
+		d.ok(f.Name, "workers on processors %s are near it", cpulist.Format(workers))
 	}
 }
 
@@ -192,10 +193,10 @@ func (d *doctor) processors() {
 			}
 		}
 		if len(missing) > 0 {
-			d.fail(area, "there are no processors "+machine.FormatList(missing)+", which worker-cpu-set names", "workers cannot be put there", "correct threading.cpu-affinity")
+			d.fail(area, "there are no processors "+cpulist.Format(missing)+", which worker-cpu-set names", "workers cannot be put there", "correct threading.cpu-affinity")
 		}
 		if len(forbidden) > 0 {
-			d.fail(area, "this process may not run on processors "+machine.FormatList(forbidden)+", which worker-cpu-set names", "workers cannot be put there",
+			d.fail(area, "this process may not run on processors "+cpulist.Format(forbidden)+", which worker-cpu-set names", "workers cannot be put there",
 				"widen AllowedCPUs= or CPUAffinity= of the unit, or the cpuset of the container")
 		}
 	}

@@ -74,12 +74,6 @@ func (p *program) signal(s syscall.Signal) {
 	}
 }
 
-func (p *program) write(name, text string) {
-	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
-		p.t.Error(err)
-	}
-}
-
 // until does something again and again until a file of the output has a text.
 func (p *program) until(name, text string, do func()) bool {
 	for end := time.Now().Add(liveWait); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {

@@ -1,10 +1,12 @@
 package affinity
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
-	"strconv"
 	"strings"
+
+	"sentinel/internal/cpulist"
 )
 
 // MaxCPU is how many processors a Set can tell apart.
@@ -60,25 +62,7 @@ func (s Set) List() []int {
 }
 
 // String writes the set as the kernel does: 0-3,8.
-func (s Set) String() string {
-	var b strings.Builder
-	list := s.List()
-	for i := 0; i < len(list); {
-		j := i
-		for j+1 < len(list) && list[j+1] == list[j]+1 {
-			j++
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(list[i]))
-		if j > i {
-			b.WriteString("-" + strconv.Itoa(list[j]))
-		}
-		i = j + 1
-	}
-	return b.String()
-}
+func (s Set) String() string { return cpulist.Format(s.List()) }
 
 // Parse reads processors as a configuration has them: each word is a number, a range such as 1-3, or all, which is what all holds.
 // Processors that the machine does not have are in missing.
@@ -101,21 +85,16 @@ func Parse(words []string, all, online Set) (s, missing Set, err error) {
 }
 
 func parseRange(word string) (low, high int, err error) {
-	first, last, isRange := strings.Cut(word, "-")
-	a, err := strconv.ParseUint(strings.TrimSpace(first), 10, 32)
-	b := a
-	if err == nil && isRange {
-		b, err = strconv.ParseUint(strings.TrimSpace(last), 10, 32)
-	}
+	low, high, err = cpulist.Range(word)
 	switch {
+	case errors.Is(err, cpulist.ErrOrder):
+		return 0, 0, fmt.Errorf("%q is not a range: its first number is greater than its last", word)
 	case err != nil:
 		return 0, 0, fmt.Errorf("%q is not a processor: use a number, a range such as 1-3, or all", word)
-	case a > b:
-		return 0, 0, fmt.Errorf("%q is not a range: its first number is greater than its last", word)
-	case b >= MaxCPU:
-		return 0, 0, fmt.Errorf("there is no processor %d: the greatest that can be used is %d", b, MaxCPU-1)
+	case high >= MaxCPU:
+		return 0, 0, fmt.Errorf("there is no processor %d: the greatest that can be used is %d", high, MaxCPU-1)
 	}
-	return int(a), int(b), nil
+	return low, high, nil
 }
 
 // parseKernel reads a list of processors as the kernel writes it.

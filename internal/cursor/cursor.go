@@ -176,24 +176,6 @@ func (c *Cursor) Until(v *[]byte, sep byte) bool {
 	return true
 }
 
-// Peek8 reads one byte and leaves it.
-func (c Cursor) Peek8(v *uint8) bool {
-	if len(c) < 1 {
-		return false
-	}
-	*v = c[0]
-	return true
-}
-
-// Peek16 reads two bytes, big-endian, and leaves them.
-func (c Cursor) Peek16(v *uint16) bool {
-	if len(c) < 2 {
-		return false
-	}
-	*v = binary.BigEndian.Uint16(c)
-	return true
-}
-
 // Skip drops n bytes. A negative n fails.
 func (c *Cursor) Skip(n int) bool {
 	b := *c

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"sentinel/internal/cpulist"
 )
 
 // path is where a file of the machine is.
@@ -83,39 +85,13 @@ const maxNumber = 1 << 16
 func ParseList(text string) []int {
 	var all []int
 	for _, part := range strings.Split(strings.TrimSpace(text), ",") {
-		from, to, ranged := strings.Cut(part, "-")
-		if !ranged {
-			to = from
-		}
-		a, err1 := strconv.Atoi(strings.TrimSpace(from))
-		b, err2 := strconv.Atoi(strings.TrimSpace(to))
-		if err1 != nil || err2 != nil || a < 0 || b < a || b >= maxNumber {
+		low, high, err := cpulist.Range(part)
+		if err != nil || high >= maxNumber {
 			continue
 		}
-		for n := a; n <= b; n++ {
+		for n := low; n <= high; n++ {
 			all = append(all, n)
 		}
 	}
 	return all
-}
-
-// FormatList writes numbers as ParseList reads them.
-func FormatList(all []int) string {
-	var b strings.Builder
-	for i := 0; i < len(all); {
-		j := i
-		for j+1 < len(all) && all[j+1] == all[j]+1 {
-			j++
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(all[i]))
-		if j > i {
-			b.WriteByte('-')
-			b.WriteString(strconv.Itoa(all[j]))
-		}
-		i = j + 1
-	}
-	return b.String()
 }

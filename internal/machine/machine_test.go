@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"sentinel/internal/cpulist"
 )
 
 // made makes a machine of files: a line "path: text", or "path -> target" for a symbolic link. | stands for a new line.
@@ -159,7 +161,7 @@ func TestNothing(t *testing.T) {
 
 func TestParseList(t *testing.T) {
 	for text, want := range map[string]string{"": "", "0": "0", "0-3,8": "0-3,8", "3,2,1": "3,2,1", "a,1": "1", "5-2,7": "7", "0-99999999": "", " 1 , 2-3 \n": "1-3"} {
-		if got := FormatList(ParseList(text)); got != want {
+		if got := cpulist.Format(ParseList(text)); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

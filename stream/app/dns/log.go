@@ -167,9 +167,6 @@ func writeHeader(w *jsonw.Builder, h *Header) {
 	w.Uint("opcode", uint64(h.Opcode()))
 }
 
-// Log writes the object of a transaction that another protocol carries, as the dns event type's options say.
-func Log(t *Tx, w *jsonw.Builder, o *app.LogOptions) bool { return logTx(t, w, o) }
-
 // logV3 writes the transaction in version 3 of the format.
 func (t *Tx) logV3(w *jsonw.Builder, flags uint64) {
 	m := &t.Msg

@@ -41,28 +41,6 @@ func patterns() []app.Pattern {
 	return ps
 }
 
-// XFF returns a request's header of the given name, for finding the real client behind a proxy; nil = absent.
-func XFF(tx app.Transaction, header string) []byte {
-	t, ok := tx.(*Tx)
-	if !ok {
-		return nil
-	}
-	m := &t.msg[app.ToServer]
-	for i := range m.fields {
-		b := t.get(m.fields[i].name)
-		if len(b) == len(header) {
-			same := true
-			for j := range b {
-				same = same && lower(b[j]) == lower(header[j])
-			}
-			if same {
-				return t.get(m.fields[i].value)
-			}
-		}
-	}
-	return nil
-}
-
 // Upgraded hands the newest request over as the fields of HTTP/2's stream 1, for the protocol that follows an upgrade. It
 // reports false when no request was seen.
 func (p *Parser) Upgraded(field func(name, value []byte)) bool {

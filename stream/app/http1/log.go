@@ -8,7 +8,6 @@ import (
 	"sentinel/internal/jsonw"
 	"sentinel/stream/app"
 	"sentinel/stream/app/internal/httprange"
-	"sentinel/stream/file"
 )
 
 // Bits of LogOptions.Flags; those below are fields of the custom list.
@@ -211,30 +210,4 @@ func wanted(name []byte, flags uint64) bool {
 		}
 	}
 	return false
-}
-
-// BodyPrintable writes the bodies of a transaction into an alert, unprintable bytes as dots.
-func BodyPrintable(tx app.Transaction, w *jsonw.Builder) {
-	eachBody(tx, func(key string, b []byte) { w.Printable(key+"_printable", b) })
-}
-
-// BodyBase64 writes the bodies of a transaction into an alert.
-func BodyBase64(tx app.Transaction, w *jsonw.Builder) {
-	eachBody(tx, func(key string, b []byte) { w.Base64(key, b) })
-}
-
-func eachBody(tx app.Transaction, put func(key string, b []byte)) {
-	t, ok := tx.(*Tx)
-	if !ok {
-		return
-	}
-	for d, key := range [2]string{"http_request_body", "http_response_body"} {
-		var s *file.Stream = t.msg[d].stream
-		if s == nil {
-			continue
-		}
-		if b, _ := s.All(); len(b) > 0 {
-			put(key, b)
-		}
-	}
 }
