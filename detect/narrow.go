@@ -17,8 +17,8 @@ import (
 
 const (
 	// narrowAfter is how many bytes a class is searched for before it may get a database of its own: compiling one costs about as
-	// much as it saves on 2 MiB.
-	narrowAfter = 2 << 20
+	// much as it saves on some MiB.
+	narrowAfter = 1 << 20
 	// narrowWait is how many bytes later the worker looks whether it is there.
 	narrowWait = 128 << 10
 	// narrowMost is the number of patterns up to which the library has its fastest ways; narrowShare is the part of all patterns of
