@@ -26,6 +26,7 @@ func (c *compiler) assemble() {
 		}
 		r.head = id
 		c.chooseFast(x)
+		c.placeFast(x)
 		if err := c.engines(x, dataIndex, pktIndex); err != nil {
 			c.fail(r.src, err)
 			continue
@@ -244,9 +245,18 @@ func (c *compiler) chooseFast(x *built) {
 	}
 	if best >= 0 {
 		c.setFast(r, pos[best].c, pos[best].u)
-		if r.fast.use == nil && packetReach(r) > nearWindow {
-			r.anchor = anchorOf(&b.payload)
-		}
+	}
+}
+
+// placeFast finds out where in payloads the rule's fast pattern can be.
+func (c *compiler) placeFast(x *built) {
+	r := x.r
+	if r.fast == nil || r.fast.use != nil || r.fast.negated {
+		return
+	}
+	r.fast.place(&x.b.payload)
+	if packetReach(r) > nearWindow {
+		r.anchor = anchorOf(&x.b.payload)
 	}
 }
 
