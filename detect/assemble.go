@@ -5,7 +5,6 @@ import (
 
 	"sentinel/detect/mpm"
 	"sentinel/stream/app"
-	"sentinel/stream/flow"
 )
 
 // assemble turns built rules into what workers use: engines, data, header predicates and pattern sets.
@@ -27,6 +26,7 @@ func (c *compiler) assemble() {
 		}
 		r.head = id
 		c.chooseFast(x)
+		c.placeFast(x)
 		if err := c.engines(x, dataIndex, pktIndex); err != nil {
 			c.fail(r.src, err)
 			continue
@@ -245,9 +245,18 @@ func (c *compiler) chooseFast(x *built) {
 	}
 	if best >= 0 {
 		c.setFast(r, pos[best].c, pos[best].u)
-		if r.fast.use == nil && packetReach(r) > nearWindow {
-			r.anchor = anchorOf(&b.payload)
-		}
+	}
+}
+
+// placeFast finds out where in payloads the rule's fast pattern can be.
+func (c *compiler) placeFast(x *built) {
+	r := x.r
+	if r.fast == nil || r.fast.use != nil || r.fast.negated {
+		return
+	}
+	r.fast.place(&x.b.payload)
+	if packetReach(r) > nearWindow {
+		r.anchor = anchorOf(&x.b.payload)
 	}
 }
 
@@ -288,7 +297,7 @@ func (r *compiled) prefiltered() bool { return r.fast != nil && !r.fast.negated 
 // distribute puts each rule where it will be found: pattern sets, or the lists of rules that are always tried.
 func (c *compiler) distribute() {
 	rs := c.rs
-	sets := map[payloadKey]*payloadSet{}
+	sets := map[payloadKey][]payloadPattern{}
 	groups := c.payloadGroups()
 	for _, r := range rs.rules {
 		switch {
@@ -327,134 +336,9 @@ func (c *compiler) distribute() {
 			sort.SliceStable(l, func(i, j int) bool { return rs.data[l[i]].src.at.Progress < rs.data[l[j]].src.at.Progress })
 		}
 	}
-	keys := make([]payloadKey, 0, len(sets))
-	for k := range sets {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool {
-		a, b := keys[i], keys[j]
-		if a.proto != b.proto {
-			return a.proto < b.proto
-		}
-		if a.dir != b.dir {
-			return a.dir < b.dir
-		}
-		if a.app != b.app {
-			return a.app < b.app
-		}
-		if a.stream != b.stream {
-			return b.stream
-		}
-		return !a.near && b.near
-	})
-	for _, k := range keys {
-		rs.payload = append(rs.payload, *sets[k])
-	}
 	rs.space.groups = groups
-	rs.space.sets = map[payloadKey]uint32{}
-	for i := range rs.payload {
-		rs.space.sets[rs.payload[i].key] = uint32(i) + 1
-	}
+	c.payloadSets(sets)
 	rs.ipTable = newIPTable(rs)
-}
-
-// payloadGroups gives each application protocol the number of its payload databases: protocols that no payload rule names
-// share group 0.
-func (c *compiler) payloadGroups() []uint8 {
-	g := make([]uint8, c.cfg.Registry.Len())
-	next := uint8(1)
-	for id := flow.ProtoID(flow.ProtoFirst); int(id) < len(g); id++ {
-		for _, r := range c.rs.rules {
-			if r.prefiltered() && r.fast.use == nil && r.apps.has(id) {
-				g[id] = next
-				next++
-				break
-			}
-		}
-	}
-	return g
-}
-
-// payloadRule adds a rule to every payload database that it may be found by.
-func (c *compiler) payloadRule(r *compiled, sets map[payloadKey]*payloadSet, groups []uint8) {
-	h := &c.rs.heads[r.head]
-	var direct [2]bool // others, TCP
-	for i, tcp := range [2]bool{false, true} {
-		if x, ok := weakOf(r, tcp); ok && !c.cfg.NoDirect {
-			direct[i] = true
-			if tcp && !h.protos.has(protoTCP) {
-				continue
-			}
-			c.rs.weak = append(c.rs.weak, weakRule{x, tcp})
-		}
-	}
-	// In packets a content that must lie near the begin is looked for where the fast pattern may lie anywhere.
-	packet, end := r.fast, packetReach(r)
-	anchored := false
-	if a := r.anchor; a != nil && end > nearWindow && !c.cfg.NoDirect {
-		if !common(a.data) {
-			packet, end = &fastPattern{data: a.data, nocase: a.nocase}, a.to
-		} else if a.to <= weakWindow {
-			anchored = true
-			for i, tcp := range [2]bool{false, true} {
-				if !direct[i] && (!tcp || h.protos.has(protoTCP) && r.flags&requirePacket != 0) {
-					c.rs.weak = append(c.rs.weak, weakRule{a.weak(r), tcp})
-				}
-			}
-		}
-	}
-	seen := map[uint8]bool{}
-	for id, g := range groups {
-		if !r.apps.empty() && !r.apps.has(flow.ProtoID(id)) || seen[g] {
-			continue
-		}
-		seen[g] = true
-		for _, d := range [2]flow.Dir{flow.ToServer, flow.ToClient} {
-			if h.dirs&toServer == 0 && d == flow.ToServer || h.dirs&toClient == 0 && d == flow.ToClient {
-				continue
-			}
-			add := func(proto uint8, stream bool) {
-				f := r.fast
-				k := payloadKey{proto: proto, dir: d, app: g, stream: stream}
-				if !stream {
-					if anchored {
-						return
-					}
-					f = packet
-					k.near = end <= nearWindow
-				}
-				s := sets[k]
-				if s == nil {
-					s = &payloadSet{key: k, index: map[string]uint32{}}
-					sets[k] = s
-				}
-				if k.near {
-					s.reach = max(s.reach, int(end))
-				}
-				addPattern(s.index, &s.patterns, &s.hits, f, r.num)
-			}
-			if h.protos.has(protoTCP) && !direct[1] {
-				// Content that belongs to a transaction's rule is looked for in the stream.
-				if r.flags&requireStream != 0 || r.flags&requirePacket == 0 {
-					add(protoTCP, true)
-				}
-				if r.flags&requirePacket != 0 {
-					add(protoTCP, false)
-				}
-			}
-			if direct[0] {
-				continue
-			}
-			if h.protos.has(protoUDP) {
-				add(protoUDP, false)
-			}
-			x := h.protos
-			x[0] &^= 1<<protoTCP | 1<<protoUDP
-			if x != (protoSet{}) {
-				add(0, false)
-			}
-		}
-	}
 }
 
 // looseRule puts a rule on transactions without fast pattern into the lists by progress.
@@ -538,9 +422,10 @@ func (c *compiler) compileSets() {
 		}
 	}
 	rs.sets = sets
+	rs.narrower.engine, rs.narrower.cache, rs.narrower.after = c.cfg.Engine, c.cfg.Cache, max(c.cfg.NarrowAfter, 0)
 	for i := range rs.payload {
 		rs.payload[i].set = sets[i]
-		rs.payload[i].patterns, rs.payload[i].index = nil, nil
+		rs.payload[i].index = nil
 	}
 	for i := range rs.data {
 		rs.data[i].set = sets[len(rs.payload)+i]

@@ -35,6 +35,7 @@ type Config struct {
 	GuessAppTxLimit    int  // detect.stream-tx-log-limit; 4
 	PrefilterAuto      bool // detect.prefilter.default: auto
 	NoPrefilter        bool // try every rule on everything: for tests of parity
+	NarrowAfter        int  // bytes of traffic after which a class gets pattern sets of its own; 0 = 1 MiB, negative = never
 	NoDirect           bool // put weak patterns into the pattern sets too: for tests of parity
 	FileStore          bool // files are stored: without it filestore is without effect
 	StrictRuleKeywords bool // --strict-rule-keywords
@@ -49,6 +50,9 @@ type Config struct {
 }
 
 func (c *Config) defaults() {
+	if c.NarrowAfter == 0 {
+		c.NarrowAfter = narrowAfter
+	}
 	if c.PacketAlertMax <= 0 {
 		c.PacketAlertMax = 15
 	}

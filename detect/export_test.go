@@ -28,3 +28,15 @@ func (rs *Ruleset) Sets() int { return len(rs.payload) }
 
 // Heads is the number of header predicates.
 func (rs *Ruleset) Heads() int { return len(rs.heads) }
+
+// Narrowed waits until all databases that were asked for are made, and returns how many there are.
+func (rs *Ruleset) Narrowed() int {
+	rs.narrower.wg.Wait()
+	n := 0
+	for _, x := range rs.narrower.made {
+		if x.state.Load() == narrowReady {
+			n++
+		}
+	}
+	return n
+}

@@ -227,22 +227,22 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 	w.jobs, w.txRuns = w.jobs[:0], w.txRuns[:0]
 	p := u.Packet
 	if !u.Has(stream.NoPayloadInspect) && (len(p.Payload) > 0 || w.hasStream) && w.scan != nil {
-		tcp := p.Proto == protoTCP
-		if cl.packet != nil && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
-			w.addJob(cl.packet, p.Payload)
+		real := len(p.Payload) > 0 && !u.Has(stream.Pseudo)
+		if real {
+			w.addJob(cl, &cl.packet, p.Payload)
+			if s := cl.near.set; s != nil {
+				w.addJob(cl, &cl.near, p.Payload[:min(len(p.Payload), s.reach)])
+			}
 		}
-		if cl.near != nil && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
-			w.addJob(cl.near, p.Payload[:min(len(p.Payload), cl.near.reach)])
-		}
-		if tcp && cl.stream != nil {
+		if cl.stream.set != nil {
 			if w.hasStream && len(w.streamData) > 0 {
-				w.addJob(cl.stream, w.streamData)
+				w.addJob(cl, &cl.stream, w.streamData)
 			}
 			for i := range w.moreStream {
-				w.addJob(cl.stream, w.moreStream[i].data)
+				w.addJob(cl, &cl.stream, w.moreStream[i].data)
 			}
-			if !u.Has(stream.InStream) && len(p.Payload) > 0 && !u.Has(stream.Pseudo) {
-				w.addJob(cl.stream, p.Payload)
+			if real && !u.Has(stream.InStream) {
+				w.addJob(cl, &cl.stream, p.Payload)
 			}
 		}
 	}
@@ -256,7 +256,16 @@ func (w *Worker) gather(u *stream.Unit, cl *class) {
 	}
 }
 
-func (w *Worker) addJob(s *payloadSet, b []byte) {
+func (w *Worker) addJob(cl *class, x *search, b []byte) {
+	s := x.set
+	if s == nil {
+		return
+	}
+	if x.left > 0 {
+		if x.left -= len(b); x.left <= 0 {
+			w.narrow(cl, x)
+		}
+	}
 	if id := w.scan.Add(s.set, b); id >= 0 {
 		w.jobs = append(w.jobs, job{id: id, hits: s.hits, run: -1})
 	}

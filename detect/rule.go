@@ -189,5 +189,7 @@ type fastPattern struct {
 	negated bool
 	use     *bufferUse // nil = payload
 	elem    *Content
+	from    uint32 // in payloads: where it begins at the earliest
+	to      uint32 // and has ended at the latest; 0 = anywhere
 	pattern mpm.Pattern
 }

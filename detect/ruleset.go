@@ -7,7 +7,6 @@ import (
 	"sentinel/detect/transform"
 	"sentinel/rules"
 	"sentinel/stream/app"
-	"sentinel/stream/flow"
 )
 
 // Ruleset is compiled rules. It is immutable and shared by workers.
@@ -31,17 +30,18 @@ type Ruleset struct {
 	ports []rules.PortSet
 	space *space
 
-	data    []data // buffers of transactions that rules look at
-	pktData []*bufferDef
-	byApp   []appEngines // by protocol
-	frames  []frameData  // frames that rules look at
-	payload []payloadSet
-	ipOnly  []uint32 // rules that are tried once per flow and direction
-	ipTable *ipTable
-	always  []uint32 // packet rules without fast pattern, by num
-	weak    []weakRule
-	sets    []mpm.Set
-	loose   [2][]txLoose // rules on any protocol's transactions, by direction
+	data     []data // buffers of transactions that rules look at
+	pktData  []*bufferDef
+	byApp    []appEngines // by protocol
+	frames   []frameData  // frames that rules look at
+	payload  []payloadSet
+	narrower narrower
+	ipOnly   []uint32 // rules that are tried once per flow and direction
+	ipTable  *ipTable
+	always   []uint32 // packet rules without fast pattern, by num
+	weak     []weakRule
+	sets     []mpm.Set
+	loose    [2][]txLoose // rules on any protocol's transactions, by direction
 }
 
 // data is a buffer of transactions with the transforms that rules apply to it.
@@ -121,6 +121,7 @@ func (rs *Ruleset) NeedsOfFiles() (md5, sha1, sha256, magic, store bool) {
 
 // Close gives the memory of the pattern sets back. No worker may use the Ruleset any more.
 func (rs *Ruleset) Close() {
+	rs.narrower.close()
 	for _, s := range rs.sets {
 		if s != nil {
 			s.Close()
@@ -133,27 +134,4 @@ func (rs *Ruleset) Close() {
 type weakRule struct {
 	weak
 	tcp bool
-}
-
-// payloadKey names a database of payload patterns.
-type payloadKey struct {
-	proto  uint8 // protoTCP, protoUDP, or 0 for the others
-	dir    flow.Dir
-	app    uint8 // index of the application group; 0 = all others
-	stream bool  // for TCP: the reassembled stream
-	near   bool  // for packets: only patterns that end within the first nearWindow bytes
-}
-
-// nearWindow is where the patterns of near databases end at the latest. Most rules that want packets want the begin of
-// packets; only so much of a large payload is searched for them.
-const nearWindow = 256
-
-// payloadSet is one database of payload patterns.
-type payloadSet struct {
-	key      payloadKey
-	reach    int // with near: bytes of the payload that patterns can lie in
-	set      mpm.Set
-	patterns []mpm.Pattern
-	hits     [][]uint32
-	index    map[string]uint32
 }

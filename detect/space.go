@@ -258,9 +258,9 @@ type class struct {
 	key     classKey
 	known   []uint64 // header predicates that were tried
 	holds   []uint64 // and their verdicts
-	packet  *payloadSet
-	near    *payloadSet
-	stream  *payloadSet
+	packet  search
+	near    search
+	stream  search
 	always  []uint32   // packet rules without fast pattern
 	direct  []weak     // rules with a weak fast pattern in a narrow window
 	loose   [][]uint32 // by index of the protocol's list, the rules that apply
@@ -366,19 +366,12 @@ func (w *Worker) class(k classKey) uint32 {
 		pk.proto = k.proto
 	}
 	if k.link == linkIP {
-		if i := rs.space.sets[pk]; i > 0 {
-			c.packet = &rs.payload[i-1]
-		}
+		c.packet = w.searchOf(c, pk)
 		pk.near = true
-		if i := rs.space.sets[pk]; i > 0 {
-			c.near = &rs.payload[i-1]
-		}
-		pk.near = false
+		c.near = w.searchOf(c, pk)
 		if k.proto == protoTCP {
-			pk.stream = true
-			if i := rs.space.sets[pk]; i > 0 {
-				c.stream = &rs.payload[i-1]
-			}
+			pk.near, pk.stream = false, true
+			c.stream = w.searchOf(c, pk)
 		}
 	}
 	for _, num := range rs.always {

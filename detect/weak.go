@@ -20,16 +20,41 @@ type weak struct {
 // weakWindow bounds the windows of weak patterns, in bytes.
 const weakWindow = 128
 
-// packetReach is how far into a packet's payload the rule's fast pattern can end: by its depth, or by dsize.
+// place works out where in a payload the pattern can be, from its own window or from those of the contents that it is relative to.
+func (f *fastPattern) place(u *bufferUse) {
+	elems := u.elems()
+	for i, w := range chain.Windows(elems) {
+		k := u.items[i].content
+		if k != nil && k.HasDistance && (k.Distance.Var != "" || k.Distance.N < 0) {
+			// In later pieces of a stream only the ends of windows move: one that goes back may then lie elsewhere.
+			return
+		}
+		if k == f.elem {
+			if !k.Chop && k.Offset.Var == "" && k.Depth.Var == "" {
+				f.from, f.to = w.From, w.To
+			}
+			return
+		}
+	}
+}
+
+// elems returns the conditions of a buffer as a chain has them.
+func (u *bufferUse) elems() []chain.Elem {
+	elems := make([]chain.Elem, len(u.items))
+	for i, x := range u.items {
+		elems[i] = x.other
+		if x.content != nil {
+			elems[i] = &x.content.Content
+		}
+	}
+	return elems
+}
+
+// packetReach is how far into a packet's payload the rule's fast pattern can end: by its window, or by dsize.
 func packetReach(r *compiled) uint32 {
-	c := r.fast.elem
 	end := ^uint32(0)
-	switch {
-	case c.Chop || c.Relative() || c.Offset.Var != "" || c.Depth.Var != "":
-	case c.StartsWith:
-		end = uint32(len(c.Data))
-	case c.HasDepth:
-		end = clip(uint64(max(c.Offset.N, 0)) + uint64(max(c.Depth.N, 0)))
+	if r.fast.to > 0 {
+		end = r.fast.to
 	}
 	if r.flags&hasDsize != 0 {
 		switch d := r.dsize; d.Mode {
@@ -45,19 +70,12 @@ func packetReach(r *compiled) uint32 {
 // weakOf returns the rule's weak pattern; ok is false if the pattern belongs into a pattern set.
 func weakOf(r *compiled, tcp bool) (x weak, ok bool) {
 	f := r.fast
-	c := f.elem
-	if c.Chop || c.Relative() || c.Offset.Var != "" || c.Depth.Var != "" || !common(c.Data) {
+	if !common(f.elem.Data) || f.elem.Chop {
 		return x, false
 	}
-	x = weak{num: r.num, max: ^uint32(0), data: f.data, nocase: f.nocase}
-	n := uint32(len(c.Data))
-	switch {
-	case c.StartsWith:
-		x.to = n
-	case c.HasDepth:
-		x.from, x.to = uint32(c.Offset.N), uint32(c.Offset.N+c.Depth.N)
-	default:
-		x.from, x.to = uint32(c.Offset.N), ^uint32(0)
+	x = weak{num: r.num, from: f.from, to: f.to, max: ^uint32(0), data: f.data, nocase: f.nocase}
+	if x.to == 0 {
+		x.to = ^uint32(0)
 	}
 	x.packet = !tcp || r.flags&requirePacket != 0
 	x.stream = tcp && (r.flags&requireStream != 0 || r.flags&requirePacket == 0)
@@ -101,15 +119,8 @@ type anchor struct {
 
 // anchorOf returns the longest content of a payload that must lie near the begin; nil if there is none.
 func anchorOf(u *bufferUse) *anchor {
-	elems := make([]chain.Elem, len(u.items))
-	for i, x := range u.items {
-		elems[i] = x.other
-		if x.content != nil {
-			elems[i] = &x.content.Content
-		}
-	}
 	var best *anchor
-	for i, w := range chain.Windows(elems) {
+	for i, w := range chain.Windows(u.elems()) {
 		k := u.items[i].content
 		if k == nil || k.Negated || w.To == 0 || w.To > nearWindow || len(k.Data) == 0 {
 			continue
