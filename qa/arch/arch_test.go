@@ -76,6 +76,8 @@ var rules = []rule{
 	{"etc", nil},
 	{"docs", nil},
 	{"internal/counter", []string{"internal/jsonw"}},
+	{"internal/affinity", []string{"internal/cpulist"}},
+	{"internal/machine", []string{"internal/cpulist"}},
 	{"internal/...", nil},
 	{"qa/...", []string{".", "capture/...", "etc"}},
 }
