@@ -262,7 +262,7 @@ func (w *Worker) addJob(cl *class, x *search, b []byte) {
 		return
 	}
 	if x.left > 0 {
-		if x.left -= len(b); x.left <= 0 {
+		if x.left -= len(b) + narrowCall; x.left <= 0 {
 			w.narrow(cl, x)
 		}
 	}

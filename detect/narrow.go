@@ -16,9 +16,10 @@ import (
 // does not hold for the class are no candidates either way.
 
 const (
-	// narrowAfter is how many bytes a class is searched for before it may get a database of its own: compiling one costs about as
-	// much as it saves on some MiB.
+	// narrowAfter is how many bytes a class is searched in before it may get a database of its own: compiling one costs about as
+	// much as it saves on some MiB. A search counts for narrowCall bytes more: large databases are seldom in the cache.
 	narrowAfter = 1 << 20
+	narrowCall  = 1 << 10
 	// narrowWait is how many bytes later the worker looks whether it is there.
 	narrowWait = 128 << 10
 	// narrowMost is the number of patterns up to which the library has its fastest ways; narrowShare is the part of all patterns of
