@@ -21,6 +21,9 @@ func (o *Output) addFiles(n *conf.Node, l logger) error {
 	if err := o.forceHash(n); err != nil {
 		return err
 	}
+	if n.Get("force-filestore").IsTrue() {
+		o.fileFlags |= file.Store
+	}
 	if n.Get("force-magic").IsTrue() {
 		o.fileFlags |= file.WantMagic
 		o.magic = true

@@ -83,10 +83,7 @@ func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger) {
 			b.Uint("window", uint64(x.Window))
 			b.Uint("wscale", uint64(x.WScale))
 			b.OpenArray("flags")
-			x.Flags.Names(say)
-			if u.Flow.Has(flow.ProtoDoneTS.InDir(flow.Dir(d))) {
-				b.ElemString("appproto_detection_completed")
-			}
+			x.Flags.Names(u.Flow.Has(flow.ProtoDoneTS.InDir(flow.Dir(d))), say)
 			b.Close()
 			b.Uint("seg_cnt", uint64(x.Segments()))
 			b.Uint("sb_region_size", uint64(x.RegionSize()))
@@ -105,6 +102,9 @@ func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger) {
 			}
 		}
 		b.Close()
+	}
+	if u.Reason != stream.NotDropped && u.Reason < stream.DropReasonCount {
+		b.String("reason", u.Reason.String())
 	}
 	b.Close()
 	w.emit(&l.logger, TypeStream)
