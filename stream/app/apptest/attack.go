@@ -22,7 +22,7 @@ type Chunk struct {
 // another connection and goes on.
 type Attack struct {
 	Name   string
-	Config string             // lines of the protocol's section
+	Config string             // a line of the protocol's section
 	From   int                // the fewest units to measure, where the protocol has a limit that is to be passed; 0 = any
 	Head   []any              // opens each connection: strings, and the directions in which they go
 	Dir    app.Dir            // of the units
@@ -62,7 +62,7 @@ const (
 	// maxJoined is the most that is handed over at a time: what a window of TCP holds.
 	maxJoined = 256 << 10
 	// maxBytes and maxCallsByte bound the input of a measurement: in pieces, and where each byte comes by itself.
-	maxBytes, maxCallsByte = 8 << 20, 1 << 19
+	maxBytes, maxCallsByte = 2 << 20, 1 << 17
 	// The most that a byte may cost when it comes with others, and by itself, with rules on every buffer. A packet costs the
 	// sender 40 bytes at least.
 	byteCost, packetCost = 4 * time.Microsecond, 60 * time.Microsecond
@@ -164,6 +164,9 @@ type engine struct {
 const engineFrames = 259
 
 func newEngine(t testing.TB, p *app.Protocol, config string) *engine {
+	if config != "" {
+		config = "  " + config + "\n"
+	}
 	d := newDriver(t, p, config)
 	return &engine{proto: p, make: d.make, flow: d.flow}
 }

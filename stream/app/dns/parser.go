@@ -62,6 +62,7 @@ type parser struct {
 	live   []*Tx // by rising id
 	head   int   // first of live
 	asked  int   // requests among live
+	walk   int   // index behind the transaction that Next returned last
 	lastID uint64
 	gap    bool
 	marks  []mark // of requests whose responses are to come, oldest first
@@ -117,7 +118,13 @@ func (p *parser) above(after uint64) int {
 }
 
 func (p *parser) Next(after uint64) (app.Transaction, bool) {
-	if i := p.above(after); i < len(p.live) {
+	// Who walks the transactions asks for the one behind that which was returned last.
+	i := p.walk
+	if i <= p.head || i >= len(p.live) || p.live[i-1].ID != after {
+		i = p.above(after)
+	}
+	if i < len(p.live) {
+		p.walk = i + 1
 		return p.live[i], true
 	}
 	return nil, false

@@ -29,7 +29,7 @@ func TestAttacks(t *testing.T) {
 		{Name: "replies of many lines", Head: hello, Dir: app.ToClient, Unit: always("250-ok\r\n")},
 		{Name: "command without end", Head: hello, From: 1 << 13, Unit: always("a")},
 		{Name: "reply without end", Head: hello, From: 1 << 13, Dir: app.ToClient, Unit: always("2")},
-		{Name: "recipients", Head: append(hello[:len(hello):len(hello)], "MAIL FROM:<a>\r\n"), Unit: always("RCPT TO:<a>\r\n")},
+		{Name: "recipients", From: 2 * maxRecipients, Head: append(hello[:len(hello):len(hello)], "MAIL FROM:<a>\r\n"), Unit: always("RCPT TO:<a>\r\n")},
 		{Name: "mails without replies", Head: hello, From: 1024, Unit: always("MAIL FROM:<a>\r\nDATA\r\n\r\n.\r\n")},
 		{Name: "mails", Head: hello, Unit: always("MAIL FROM:<a>\r\nDATA\r\n\r\nx\r\n.\r\n"), Answer: always("250 ok\r\n354 go\r\n250 ok\r\n")},
 		{Name: "empty chunks", Head: hello, Unit: always("BDAT 0\r\n")},
@@ -43,7 +43,7 @@ func TestAttacks(t *testing.T) {
 		{Name: "links", Head: mail("\r\n"), Unit: always("http://a http://b http://c\r\n")},
 		{Name: "nearly links", Head: mail("\r\n"), Unit: always("hhthtthttphttp:http:/")},
 		{Name: "nested parts", Head: mail(nested.String()), Unit: always("--b6\r\n\r\n")},
-		{Name: "parts", Head: mail("Content-Type: multipart/mixed; boundary=b\r\n\r\n"),
+		{Name: "parts", From: 1024, Head: mail("Content-Type: multipart/mixed; boundary=b\r\n\r\n"),
 			Unit: always("--b\r\nContent-Disposition: attachment; filename=a\r\n\r\nx\r\n")},
 		{Name: "sections of names", Head: mail("Content-Type: multipart/mixed; boundary=b\r\n\r\n"), Unit: func(int) string {
 			var b strings.Builder
