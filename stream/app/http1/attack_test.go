@@ -29,7 +29,7 @@ func zipped(t *testing.T, n int) string {
 }
 
 // TestAttacks holds the parser to linear work. Head blocks go beyond the limit of a line (18,000 bytes) and of fields (1,024), and
-// connections beyond that of transactions (512).
+// connections beyond that of transactions.
 func TestAttacks(t *testing.T) {
 	bomb := zipped(t, 4<<20)
 	apptest.Linear(t, Protocol(), []apptest.Attack{
@@ -53,8 +53,8 @@ func TestAttacks(t *testing.T) {
 		{Name: "line ends", Unit: always("\r\n")},
 		{Name: "request line without end", From: 1 << 14, Unit: always("GET /abc ")},
 		{Name: "status line without end", From: 1 << 14, Head: []any{get}, Dir: app.ToClient, Unit: always("HTTP/1.1 ")},
-		{Name: "requests without answers", From: 2048, Unit: always(get)},
-		{Name: "answers without requests", From: 2048, Dir: app.ToClient, Unit: always(good)},
+		{Name: "requests without answers", Config: "max-tx: 32", From: 256, Unit: always(get)},
+		{Name: "answers without requests", Config: "max-tx: 32", From: 256, Dir: app.ToClient, Unit: always(good)},
 		{Name: "requests and answers", Unit: always(get), Answer: always(good)},
 		{Name: "interim answers", Head: []any{get}, Dir: app.ToClient, Unit: always("HTTP/1.1 100 Continue\r\n\r\n")},
 		{Name: "parameters", Head: []any{"GET /?"}, From: 1 << 14, Unit: func(i int) string { return fmt.Sprintf("a%d=%%%%41&", i) }},

@@ -64,6 +64,7 @@ type half struct {
 	left       int64 // of the body; -1 = unknown
 	chunk      int64
 	rawOn      bool // header bytes are recorded
+	shown      int  // fields of the message that rules were told of
 	closed     bool // the end was handled
 	frameStart uint64
 	frameOpen  bool
@@ -346,7 +347,11 @@ func (p *Parser) record(d app.Dir, stop bool) {
 			b := h.data[h.raw:h.pos]
 			m.raw = append(m.raw, b[:min(len(b), room)]...)
 		}
-		t.Updated[d] = true
+		// A part of a line is nothing new to rules.
+		if n := len(m.fields) + m.repeats; n != h.shown || stop {
+			h.shown = n
+			t.Updated[d] = true
+		}
 		if d == app.ToServer {
 			p.check(t)
 		}
