@@ -11,7 +11,7 @@ const (
 	// linear growth and the 16 of quadratic growth, with room for caches that overflow.
 	factor, limit = 4, 8
 	// least is the work from which on a measurement is worth something.
-	least = 2 * time.Millisecond
+	least = time.Millisecond
 	// runs is how often a size is measured; the least counts. tries is how often a comparison is made before it fails.
 	runs, tries = 2, 4
 )

@@ -62,7 +62,7 @@ const (
 	// maxJoined is the most that is handed over at a time: what a window of TCP holds.
 	maxJoined = 256 << 10
 	// maxBytes and maxCallsByte bound the input of a measurement: in pieces, and where each byte comes by itself.
-	maxBytes, maxCallsByte = 2 << 20, 1 << 17
+	maxBytes, maxCallsByte = 1 << 20, 1 << 16
 	// The most that a byte may cost when it comes with others, and by itself, with rules on every buffer. A packet costs the
 	// sender 40 bytes at least.
 	byteCost, packetCost = 4 * time.Microsecond, 60 * time.Microsecond
