@@ -27,6 +27,13 @@ func (o *Output) addAnomaly(n *conf.Node, l logger) error {
 		decode: t.Get("decode").IsTrue(), stream: t.Get("stream").IsTrue(), applayer: t.Get("applayer").Bool(true),
 		header: n.Get("packethdr").IsTrue(),
 	}}
+	if x.header && !x.decode {
+		o.warn("anomaly: packethdr needs types.decode; no headers are written")
+		x.header = false
+	}
+	if !x.decode && !x.stream && !x.applayer {
+		o.warn("anomaly: no type is selected")
+	}
 	o.anomalies = merge(o, o.anomalies, x, func(x *anomalyLogger) *logger { return &x.logger },
 		func(a, b *anomalyLogger) bool { return a.anomalyOptions == b.anomalyOptions })
 	o.anomalyDecode = o.anomalyDecode || x.decode

@@ -21,6 +21,9 @@ func (o *Output) addFiles(n *conf.Node, l logger) error {
 	if err := o.forceHash(n); err != nil {
 		return err
 	}
+	if n.Get("force-filestore").IsTrue() {
+		o.fileFlags |= file.Store
+	}
 	if n.Get("force-magic").IsTrue() {
 		o.fileFlags |= file.WantMagic
 		o.magic = true
@@ -40,26 +43,25 @@ func (w *Worker) txFiles(u *stream.Unit, s *stream.State, t app.Transaction, tx 
 		if d == u.Dir || eof {
 			w.dirFiles(u, s, t, tx, d, eof)
 		}
-		over[d] = (eof || ready[d] || s.EOF(d)) && allLogged(&tx.Files[d])
+		over[d] = allLogged(&tx.Files[d]) && (eof || ready[d] || s.EOF(d))
 	}
 	if over[0] && over[1] {
 		tx.Logged |= fileBit
 	}
 }
 
+// allLogged reports whether all files are written. It passes over those at the front for good: a transaction may have very many.
 func allLogged(l *file.List) bool {
-	for i := range l.Len() {
-		if l.At(i).Flags&file.Logged == 0 {
-			return false
-		}
+	for l.Past < l.Len() && l.At(l.Past).Flags&file.Logged != 0 {
+		l.Past++
 	}
-	return true
+	return l.Past == l.Len()
 }
 
 func (w *Worker) dirFiles(u *stream.Unit, s *stream.State, t app.Transaction, tx *app.Tx, d flow.Dir, eof bool) {
 	files := &tx.Files[d]
 	n := files.Len()
-	if n == 0 {
+	if allLogged(files) { // none, too
 		return
 	}
 	end := eof || u.Has(stream.EndOfFlow)
@@ -68,7 +70,7 @@ func (w *Worker) dirFiles(u *stream.Unit, s *stream.State, t app.Transaction, tx
 			end = true
 		}
 	}
-	for i := range n {
+	for i := files.Past; i < n; i++ {
 		f := files.At(i)
 		if f.Flags&file.Logged != 0 {
 			continue

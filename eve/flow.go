@@ -82,6 +82,9 @@ func (w *Worker) flow(l *logger, f *flow.Flow, s *stream.State, t *tcp.Session) 
 	w.flowCounts(f)
 	b.Time("end", f.Last, w.last)
 	b.Uint("age", age(f))
+	if f.Reason == flow.ReasonForced { // flows are evicted in emergency mode only
+		b.Bool("emergency", true)
+	}
 	switch f.State {
 	case flow.New:
 		b.String("state", "new")

@@ -497,7 +497,7 @@ outputs:
 	}
 	want := `{"timestamp":"2023-11-14T22:13:20.000000+0000","event_type":"stats","stats":{"uptime":0,` +
 		`"decoder":{"pkts":3,"pkts_delta":3,"bytes":0,"bytes_delta":0},"detect":{"engines":[{"id":0}],"alert":1,"alert_delta":1},` +
-		`"threads":{"W#01":{"decoder":{"pkts":3,"pkts_delta":3,"bytes":0,"bytes_delta":0},"detect":{"alert":1,"alert_delta":1}}}}}` + "\n"
+		`"threads":{"W#01":{"decoder":{"pkts":3,"pkts_delta":3,"bytes":0,"bytes_delta":0},"detect":{"engines":[{"id":0}],"alert":1,"alert_delta":1}}}}}` + "\n"
 	if got := string(read(t, filepath.Join(dir, "eve.json"))); got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}

@@ -83,13 +83,11 @@ func (o *Output) Stats(s *counter.Snapshot, now int64) {
 		b.String("event_type", "stats")
 		b.OpenObject("stats")
 		b.Uint("uptime", uint64(up/time.Second))
-		f := counter.Format{Deltas: l.deltas, NoZeros: !l.zeros}
+		f := counter.Format{Deltas: l.deltas, NoZeros: !l.zeros, Group: o.group}
 		if l.totals {
-			f.Group = o.group
 			s.Members(b, &s.Total, f)
 		}
 		if l.threads {
-			f.Group = nil
 			b.OpenObject("threads")
 			for k := range s.Threads {
 				b.Key([]byte(s.Threads[k].Name))

@@ -1,6 +1,8 @@
 package eve
 
 import (
+	"encoding/binary"
+
 	"sentinel/decode"
 	"sentinel/internal/conf"
 	"sentinel/stream"
@@ -33,18 +35,46 @@ func (o *Output) addStream(n *conf.Node, l logger) {
 // streamPackets writes a TCP packet where it is wanted.
 func (w *Worker) streamPackets(u *stream.Unit) {
 	p := u.Packet
-	if !p.Is(decode.HasTCP) || len(p.L4) < 20 || u.Has(stream.Pseudo) {
+	pseudo := u.Has(stream.Pseudo) && p.Proto == protoTCP
+	if !pseudo && (!p.Is(decode.HasTCP) || len(p.L4) < 20) {
 		return
 	}
 	for i := range w.o.streams {
-		if l := &w.o.streams[i]; l.all || u.TCP&l.want != 0 {
-			w.streamPacket(u, l)
+		l := &w.o.streams[i]
+		switch {
+		case pseudo && l.all:
+			var made decode.Packet
+			if w.madeTCP(u, &made) {
+				w.streamPacket(u, l, &made)
+			}
+		case !pseudo && (l.all || u.TCP&l.want != 0):
+			w.streamPacket(u, l, p)
 		}
 	}
 }
 
-func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger) {
-	b, p := &w.b, u.Packet
+// madeTCP sets the headers of a packet that was not on the wire, as far as events show them. It returns false when there is no
+// session to make them of.
+func (w *Worker) madeTCP(u *stream.Unit, p *decode.Packet) bool {
+	b := w.pseudo(u)
+	at := 20
+	p.Layers = decode.HasIPv4 | decode.HasTCP
+	if u.Packet.IPVersion == 6 {
+		at = 40
+		p.Layers = decode.HasIPv6 | decode.HasTCP
+	}
+	if len(b) < at+20 {
+		return false
+	}
+	p.L3, p.L4 = b, b[at:]
+	p.TCP = decode.TCP{Seq: binary.BigEndian.Uint32(p.L4[4:]), Ack: binary.BigEndian.Uint32(p.L4[8:]), Flags: decode.TCPFlags(p.L4[13]),
+		Window: binary.BigEndian.Uint16(p.L4[14:])}
+	return true
+}
+
+// streamPacket writes a packet, whose headers are those of p.
+func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger, p *decode.Packet) {
+	b := &w.b
 	say := func(s string) { b.ElemString(s) }
 	w.begin(&l.common, u, asPacket, "stream_tcp")
 	if u.Flow != nil {
@@ -83,10 +113,7 @@ func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger) {
 			b.Uint("window", uint64(x.Window))
 			b.Uint("wscale", uint64(x.WScale))
 			b.OpenArray("flags")
-			x.Flags.Names(say)
-			if u.Flow.Has(flow.ProtoDoneTS.InDir(flow.Dir(d))) {
-				b.ElemString("appproto_detection_completed")
-			}
+			x.Flags.Names(u.Flow.Has(flow.ProtoDoneTS.InDir(flow.Dir(d))), say)
 			b.Close()
 			b.Uint("seg_cnt", uint64(x.Segments()))
 			b.Uint("sb_region_size", uint64(x.RegionSize()))
@@ -96,7 +123,7 @@ func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger) {
 	b.Close()
 	if u.TCP&tcp.EventSet != 0 {
 		b.OpenArray("events")
-		for e, ok := p.Events.Next(0); ok; e, ok = p.Events.Next(e + 1) {
+		for e, ok := u.Packet.Events.Next(0); ok; e, ok = u.Packet.Events.Next(e + 1) {
 			if e.IsStream() {
 				b.ElemString(e.Name())
 			}
@@ -105,6 +132,9 @@ func (w *Worker) streamPacket(u *stream.Unit, l *streamLogger) {
 			}
 		}
 		b.Close()
+	}
+	if u.Reason != stream.NotDropped && u.Reason < stream.DropReasonCount {
+		b.String("reason", u.Reason.String())
 	}
 	b.Close()
 	w.emit(&l.logger, TypeStream)

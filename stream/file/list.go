@@ -1,7 +1,11 @@
 package file
 
 // List holds the files of one direction of a transaction, in the order they began.
-type List struct{ files []*File }
+type List struct {
+	files []*File
+	// Past is how many files at the front output is done with. It is output's to set.
+	Past int
+}
 
 // Add appends a file.
 func (l *List) Add(f *File) { l.files = append(l.files, f) }
@@ -28,5 +32,5 @@ func (l *List) Clear(free func(*File)) {
 		}
 		l.files[i] = nil
 	}
-	l.files = l.files[:0]
+	l.files, l.Past = l.files[:0], 0
 }

@@ -223,6 +223,9 @@ func (t *Tracker) dropSpan(s *Stream, link *uint32, prev uint32) {
 	if n == 0 {
 		s.moreTail = prev
 	}
+	if s.moreMark == i {
+		s.moreMark = prev
+	}
 	t.spans.Free(i)
 	s.moreLen--
 }
@@ -232,12 +235,16 @@ func (t *Tracker) knowMore(s *Stream, off, end uint64) stored {
 	if s.moreTail != 0 && t.spans.At(s.moreTail).off <= off {
 		prev = s.moreTail
 	} else {
-		for i := s.more; i != 0; { // at most maxSpans steps
+		i, steps := t.firstSpan(s, off), 0
+		for ; i != 0; steps++ { // at most maxSpans steps
 			r := t.spans.At(i)
 			if r.off > off {
 				break
 			}
 			prev, i = i, r.next
+		}
+		if steps > longWalk {
+			s.moreMark = prev
 		}
 	}
 	link := &s.more
@@ -282,19 +289,35 @@ func (t *Tracker) absorb(s *Stream, i uint32) {
 	}
 }
 
+// longWalk is the number of spans from which on the end of a walk is remembered: the next one often goes there, too.
+const longWalk = 8
+
+// firstSpan returns the span behind known with which a walk to offset off begins; 0 = there is none.
+func (t *Tracker) firstSpan(s *Stream, off uint64) uint32 {
+	if s.moreMark != 0 && t.spans.At(s.moreMark).off <= off {
+		return s.moreMark
+	}
+	return s.more
+}
+
 // spanAt returns the first span that ends behind off, and the one behind it.
 func (t *Tracker) spanAt(s *Stream, off uint64) (x, next span, ok bool) {
 	i := s.more
 	if x = s.known; x.end <= off || x.off == x.end {
-		for {
+		i = t.firstSpan(s, off)
+		for steps := 0; ; steps++ {
 			if i == 0 {
 				return span{}, span{}, false
 			}
 			r := t.spans.At(i)
-			i = r.next
 			if x = r.span; x.end > off {
+				if steps > longWalk {
+					s.moreMark = i
+				}
+				i = r.next
 				break
 			}
+			i = r.next
 		}
 	}
 	if i != 0 {

@@ -32,8 +32,17 @@ func name[F Flags | StreamFlags | PacketFlags](marks []mark[F], f F, say func(st
 // Names says the names of the flags that are set.
 func (f Flags) Names(say func(string)) { name(sessionMarks, f, say) }
 
-// Names says the names of the flags that are set.
-func (f StreamFlags) Names(say func(string)) { name(streamMarks, f, say) }
+// behindDetection is the first of streamMarks that events show behind the end of protocol detection, which flows know of.
+const behindDetection = 7
+
+// Names says the names of the flags that are set; known says that the protocol is known, or will not be.
+func (f StreamFlags) Names(known bool, say func(string)) {
+	name(streamMarks[:behindDetection], f, say)
+	if known {
+		say("appproto_detection_completed")
+	}
+	name(streamMarks[behindDetection:], f, say)
+}
 
 // Names says the names of the flags that are set.
 func (f PacketFlags) Names(say func(string)) { name(packetMarks, f, say) }

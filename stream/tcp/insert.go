@@ -26,7 +26,7 @@ func (t *Tracker) dropSegments(s *Stream) {
 		t.segments.Free(i)
 		i = n
 	}
-	s.segHead, s.segTail, s.segLen = 0, 0, 0
+	s.segHead, s.segTail, s.segMark, s.segLen = 0, 0, 0, 0
 }
 
 // dropOld frees the segments that lie before the base.
@@ -40,6 +40,9 @@ func (t *Tracker) dropOld(s *Stream) {
 		t.segments.Free(i)
 		s.segLen--
 		s.segHead = n
+		if s.segMark == i {
+			s.segMark = 0
+		}
 		if n == 0 {
 			s.segTail = 0
 		} else {
@@ -81,32 +84,41 @@ func (t *Tracker) unlink(s *Stream, i uint32) {
 	} else {
 		t.segments.At(g.next).prev = g.prev
 	}
+	if s.segMark == i {
+		s.segMark = g.prev
+	}
 	s.segLen--
 	t.segments.Free(i)
 }
 
+// upTo reports whether the segment sorts at or before (seq, n).
+func (g *segment) upTo(seq, n uint32) bool { return lt(g.seq, seq) || g.seq == seq && g.n <= n }
+
 // before finds the last segment that sorts at or before (seq, n): by start, then by length. same is true when it is
 // equal.
 func (t *Tracker) before(s *Stream, seq, n uint32) (i uint32, same bool) {
-	h, l := t.segments.At(s.segHead).seq, t.segments.At(s.segTail).seq
-	if int32(seq-h) < int32(l-seq) { // nearer to the head
-		last := uint32(0)
-		for i = s.segHead; i != 0; i = t.segments.At(i).next {
-			g := t.segments.At(i)
-			if gt(g.seq, seq) || g.seq == seq && g.n > n {
-				break
-			}
-			last = i
-		}
-		i = last
-	} else {
-		for i = s.segTail; i != 0; i = t.segments.At(i).prev {
-			g := t.segments.At(i)
-			if lt(g.seq, seq) || g.seq == seq && g.n <= n {
-				break
-			}
+	// It is looked for from the nearest of head, tail and the segment found last: else small segments that come out of order
+	// would cost the square of their number.
+	start, dist, back := s.segHead, int32(seq-t.segments.At(s.segHead).seq), false
+	if d := int32(t.segments.At(s.segTail).seq - seq); d <= dist {
+		start, dist, back = s.segTail, d, true
+	}
+	if s.segMark != 0 {
+		g := t.segments.At(s.segMark)
+		if d := int32(seq - g.seq); max(d, -d) < dist {
+			start, back = s.segMark, !g.upTo(seq, n)
 		}
 	}
+	if back {
+		for i = start; i != 0 && !t.segments.At(i).upTo(seq, n); {
+			i = t.segments.At(i).prev
+		}
+	} else {
+		for j := start; j != 0 && t.segments.At(j).upTo(seq, n); j = t.segments.At(j).next {
+			i = j
+		}
+	}
+	s.segMark = i
 	if i != 0 {
 		g := t.segments.At(i)
 		same = g.seq == seq && g.n == n

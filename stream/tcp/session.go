@@ -138,10 +138,12 @@ type Stream struct {
 	right   uint64 // highest end of a segment
 
 	segHead, segTail uint32
+	segMark          uint32 // a segment near which the last one was put; 0 = none
 
 	known    span   // the first contiguous bytes; empty when there are none
 	more     uint32 // list of further spans
 	moreTail uint32
+	moreMark uint32 // one of them, where the last long walk ended; 0 = none
 	moreLen  uint32
 
 	main area   // the bytes from base on

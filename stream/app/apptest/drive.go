@@ -24,6 +24,7 @@ type step struct {
 type driver struct {
 	t       testing.TB
 	proto   *app.Protocol
+	make    func() app.Parser
 	parser  app.Parser
 	flow    flow.Flow
 	scratch app.Scratch
@@ -113,7 +114,7 @@ func newDriver(t testing.TB, p *app.Protocol, config string) *driver {
 	if err != nil {
 		t.Fatalf("setup: %v", err)
 	}
-	d.parser = make()
+	d.make, d.parser = make, make()
 	d.flow.IPVersion, d.flow.Proto = 4, 6
 	if p.Transport == app.UDP {
 		d.flow.Proto = 17

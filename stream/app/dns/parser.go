@@ -61,6 +61,8 @@ type parser struct {
 	spare  *Tx   // parsed into next
 	live   []*Tx // by rising id
 	head   int   // first of live
+	asked  int   // requests among live
+	walk   int   // index behind the transaction that Next returned last
 	lastID uint64
 	gap    bool
 	marks  []mark // of requests whose responses are to come, oldest first
@@ -84,11 +86,13 @@ func (p *parser) remember(t *Tx) {
 
 // recall gives a response what was asked for on its request.
 func (p *parser) recall(t *Tx) {
-	for _, q := range p.live[p.head:] {
-		if !q.Response && q.LogFlags != 0 && q.Msg.Header.ID == t.Msg.Header.ID {
-			t.LogFlags = q.LogFlags
-			q.answered = true
-			return
+	if p.asked > 0 {
+		for _, q := range p.live[p.head:] {
+			if !q.Response && q.LogFlags != 0 && q.Msg.Header.ID == t.Msg.Header.ID {
+				t.LogFlags = q.LogFlags
+				q.answered = true
+				return
+			}
 		}
 	}
 	for i, m := range p.marks {
@@ -100,33 +104,52 @@ func (p *parser) recall(t *Tx) {
 	}
 }
 
-func (p *parser) Next(after uint64) (app.Transaction, bool) {
-	for _, t := range p.live[p.head:] {
-		if t.ID > after {
-			return t, true
+// above finds the first live transaction with an id above after.
+func (p *parser) above(after uint64) int {
+	low, high := p.head, len(p.live)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); p.live[mid].ID > after {
+			high = mid
+		} else {
+			low = mid + 1
 		}
+	}
+	return low
+}
+
+func (p *parser) Next(after uint64) (app.Transaction, bool) {
+	// Who walks the transactions asks for the one behind that which was returned last.
+	i := p.walk
+	if i <= p.head || i >= len(p.live) || p.live[i-1].ID != after {
+		i = p.above(after)
+	}
+	if i < len(p.live) {
+		p.walk = i + 1
+		return p.live[i], true
 	}
 	return nil, false
 }
 
 func (p *parser) Free(id uint64) {
-	for i := p.head; i < len(p.live); i++ {
-		if p.live[i].ID != id {
-			continue
-		}
-		if t := p.live[i]; t.LogFlags != 0 && !t.Response && !t.answered {
+	i := p.above(id - 1)
+	if id == 0 || i == len(p.live) || p.live[i].ID != id {
+		return
+	}
+	t := p.live[i]
+	if !t.Response {
+		p.asked--
+		if t.LogFlags != 0 && !t.answered {
 			p.remember(t)
 		}
-		p.pool.put(p.live[i])
-		if i == p.head {
-			p.live[i] = nil
-			p.head++
-		} else {
-			copy(p.live[i:], p.live[i+1:])
-			p.live[len(p.live)-1] = nil
-			p.live = p.live[:len(p.live)-1]
-		}
-		break
+	}
+	p.pool.put(t)
+	if i == p.head {
+		p.live[i] = nil
+		p.head++
+	} else {
+		copy(p.live[i:], p.live[i+1:])
+		p.live[len(p.live)-1] = nil
+		p.live = p.live[:len(p.live)-1]
 	}
 	if p.head == len(p.live) {
 		p.live, p.head = p.live[:0], 0
@@ -139,7 +162,7 @@ func (p *parser) Reset() {
 		p.pool.put(t)
 	}
 	clear(p.live)
-	p.live, p.head, p.lastID, p.gap = p.live[:0], 0, 0, false
+	p.live, p.head, p.asked, p.lastID, p.gap = p.live[:0], 0, 0, 0, false
 	if cap(p.live) > 64 {
 		p.live = nil
 	}
@@ -234,6 +257,8 @@ func (p *parser) message(b []byte, d app.Dir, tcp bool) bool {
 	t.complete(d)
 	if t.Response {
 		p.recall(t)
+	} else {
+		p.asked++
 	}
 	p.live = append(p.live, t)
 	return true

@@ -244,6 +244,7 @@ func (s *scanner) scanValue(b []byte) (int, scanState) {
 // scanName finds the colon that ends a name. Without one it returns the position of the line's end, and ok is false.
 func (s *scanner) scanName(b []byte) (int, bool) {
 	var end byte
+	folds := 0
 	for i, c := range b {
 		switch {
 		case end == 0:
@@ -253,8 +254,9 @@ func (s *scanner) scanName(b []byte) (int, bool) {
 			if c == '\n' || s.response && c == '\r' {
 				end = c
 			}
-		case c == ' ':
+		case c == ' ' && folds < maxFolds:
 			end = 0
+			folds++
 		case c == '\n' && end == '\r':
 			end = c
 		default:

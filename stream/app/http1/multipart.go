@@ -31,6 +31,7 @@ type multipart struct {
 	boundary []byte // with its two hyphens
 	name     []byte
 	pending  []byte
+	searched int // bytes at the front of pending that have no line end
 	state    mimeState
 	open     bool // the part has a file
 	dropped  bool // the file was not wanted
@@ -170,7 +171,7 @@ func mimeToken(b []byte) (name, value, rest []byte, ok bool) {
 func (p *Parser) multipart(t *Tx, m *message, b []byte) {
 	mp := m.mime
 	if len(mp.pending)+len(b) > maxPending {
-		mp.pending = mp.pending[:0]
+		mp.pending, mp.searched = mp.pending[:0], 0
 		mp.state = mimeUntilEOL
 	}
 	work := b
@@ -186,16 +187,20 @@ func (p *Parser) multipart(t *Tx, m *message, b []byte) {
 		}
 		used += n
 	}
-	mp.pending = append(mp.pending[:0], work[used:]...)
+	if used > 0 || len(mp.pending) == 0 {
+		mp.pending = append(mp.pending[:0], work[used:]...)
+	}
 }
 
 // part makes one step: it returns how many bytes it used, 0 = more are needed.
 func (p *Parser) part(t *Tx, m *message, b []byte) int {
 	mp := m.mime
-	eol := bytes.IndexByte(b, '\n')
 	switch mp.state {
 	case mimeStart:
-		if eol >= 0 {
+		from := min(mp.searched, len(b))
+		mp.searched = 0
+		if eol := bytes.IndexByte(b[from:], '\n'); eol >= 0 {
+			eol += from
 			if bytes.HasPrefix(b, mp.boundary) {
 				mp.state = mimeHeader
 			}
@@ -205,8 +210,10 @@ func (p *Parser) part(t *Tx, m *message, b []byte) int {
 			mp.state = mimeUntilEOL
 			return len(mp.boundary) + boundarySlack
 		}
+		mp.searched = len(b)
 		return 0
 	case mimeUntilEOL:
+		eol := bytes.IndexByte(b, '\n')
 		if eol < 0 {
 			return len(b)
 		}

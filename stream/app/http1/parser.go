@@ -64,6 +64,7 @@ type half struct {
 	left       int64 // of the body; -1 = unknown
 	chunk      int64
 	rawOn      bool // header bytes are recorded
+	shown      int  // fields of the message that rules were told of
 	closed     bool // the end was handled
 	frameStart uint64
 	frameOpen  bool
@@ -158,17 +159,22 @@ func (p *Parser) Reset() {
 	}
 }
 
-// Next implements app.Parser.
-func (p *Parser) Next(after uint64) (app.Transaction, bool) {
+// at finds the first transaction whose index is not below another.
+func (p *Parser) at(index uint64) int {
 	low, high := 0, len(p.txs)
 	for low < high {
-		if mid := int(uint(low+high) >> 1); p.txs[mid].ID > after {
+		if mid := int(uint(low+high) >> 1); p.txs[mid].index >= index {
 			high = mid
 		} else {
 			low = mid + 1
 		}
 	}
-	for _, t := range p.txs[low:] {
+	return low
+}
+
+// Next implements app.Parser.
+func (p *Parser) Next(after uint64) (app.Transaction, bool) {
+	for _, t := range p.txs[p.at(after):] {
 		if t.Progress[0] != started || t.Progress[1] != started {
 			return t, true
 		}
@@ -178,14 +184,14 @@ func (p *Parser) Next(after uint64) (app.Transaction, bool) {
 
 // Free implements app.Parser.
 func (p *Parser) Free(id uint64) {
-	for i, t := range p.txs {
-		if t.ID == id {
-			p.txs = append(p.txs[:i], p.txs[i+1:]...)
-			p.txs[:len(p.txs)+1][len(p.txs)] = nil
-			p.pool.giveTx(t)
-			return
-		}
+	i := p.at(id - 1) // ids are indices, plus 1
+	if id == 0 || i == len(p.txs) || p.txs[i].ID != id {
+		return
 	}
+	t := p.txs[i]
+	p.txs = append(p.txs[:i], p.txs[i+1:]...)
+	p.txs[:len(p.txs)+1][len(p.txs)] = nil
+	p.pool.giveTx(t)
 }
 
 // Parse implements app.Parser.
@@ -271,10 +277,8 @@ func (p *Parser) event(e uint8) {
 }
 
 func (p *Parser) find(index uint64) *Tx {
-	for i := len(p.txs) - 1; i >= 0; i-- {
-		if p.txs[i].index == index {
-			return p.txs[i]
-		}
+	if i := p.at(index); i < len(p.txs) && p.txs[i].index == index {
+		return p.txs[i]
 	}
 	return nil
 }
@@ -290,12 +294,9 @@ func (p *Parser) tx(d app.Dir) *Tx {
 	}
 	t := p.pool.tx()
 	t.index, t.ID, t.cfg = index, index+1, p.cfg
-	i := len(p.txs)
-	p.txs = append(p.txs, t)
-	for i > 0 && p.txs[i-1].index > index {
-		p.txs[i] = p.txs[i-1]
-		i--
-	}
+	i := p.at(index)
+	p.txs = append(p.txs, nil)
+	copy(p.txs[i+1:], p.txs[i:])
 	p.txs[i] = t
 	return t
 }
@@ -346,7 +347,11 @@ func (p *Parser) record(d app.Dir, stop bool) {
 			b := h.data[h.raw:h.pos]
 			m.raw = append(m.raw, b[:min(len(b), room)]...)
 		}
-		t.Updated[d] = true
+		// A part of a line is nothing new to rules.
+		if n := len(m.fields) + m.repeats; n != h.shown || stop {
+			h.shown = n
+			t.Updated[d] = true
+		}
 		if d == app.ToServer {
 			p.check(t)
 		}

@@ -240,7 +240,7 @@ func headerNames(t *Tx, d app.Dir, s *app.Scratch) []byte {
 }
 
 func oneHeader(t *Tx, d app.Dir, i int, s *app.Scratch) ([]byte, bool) {
-	if i >= len(t.blocks[d]) {
+	if i >= t.within[d] {
 		return nil, false
 	}
 	b := &t.blocks[d][i]

@@ -15,6 +15,7 @@ type Parser struct {
 	txs    []*Tx          // by rising id
 	index  map[uint32]*Tx // by stream, once there are many
 	lastID uint64
+	walk   int  // index behind the transaction that Next returned last
 	begun  bool // the client's preface was looked for
 	table  [2]table
 	parts  [2]parts
@@ -51,7 +52,13 @@ func (p *Parser) Reset() {
 
 // Next implements app.Parser.
 func (p *Parser) Next(after uint64) (app.Transaction, bool) {
-	if i := p.above(after); i < len(p.txs) {
+	// Who walks the transactions asks for the one behind that which was returned last.
+	i := p.walk
+	if i == 0 || i >= len(p.txs) || p.txs[i-1].ID != after {
+		i = p.above(after)
+	}
+	if i < len(p.txs) {
+		p.walk = i + 1
 		return p.txs[i], true
 	}
 	return nil, false
@@ -241,7 +248,11 @@ func (p *Parser) frame(d app.Dir, h frameHeader, at uint64, b []byte, whole bool
 		return true
 	}
 	if f.marks&isBroken == 0 {
+		before := t.Progress
 		p.progress(t, d, h, stream, blocks)
+		if t.Progress != before {
+			t.Updated = [2]bool{true, true}
+		}
 	}
 	if limited {
 		t.Events.Set(evReassemblyLimitReached)
@@ -251,6 +262,7 @@ func (p *Parser) frame(d app.Dir, h frameHeader, at uint64, b []byte, whole bool
 			f.from = uint32(len(t.blocks[d]))
 			t.blocks[d] = append(t.blocks[d], blocks...)
 			f.to = uint32(len(t.blocks[d]))
+			t.measure(d)
 		}
 		if f.marks&hasSettings != 0 {
 			f.from = uint32(len(t.settings[d]))
@@ -365,7 +377,11 @@ func (p *Parser) find(d app.Dir, h frameHeader, stream uint32, broken bool) *Tx 
 		if t.Progress == [2]uint8{complete, complete} && h.kind != frameReset && h.kind != frameWindow && h.kind != framePriority {
 			p.event(evStreamIdReuse)
 		}
-		t.Updated = [2]bool{true, true}
+		// Rules look at all fields of a stream anew when there is something new. If there are many frames that bring no data, they
+		// do so when their number has doubled, and at the end.
+		if t.count++; h.kind == frameData || h.kind == frameReset || t.count <= alwaysLook || t.count&(t.count-1) == 0 {
+			t.Updated = [2]bool{true, true}
+		}
 		return t
 	}
 	if p.full() {
@@ -378,6 +394,9 @@ func (p *Parser) find(d app.Dir, h frameHeader, stream uint32, broken bool) *Tx 
 	}
 	return t
 }
+
+// alwaysLook is the number of frames of a stream up to which rules look at each.
+const alwaysLook = 64
 
 func (p *Parser) create() *Tx {
 	t := p.kit.tx()

@@ -33,6 +33,20 @@ type Tx struct {
 	blocks   [2][]block
 	settings [2][]setting
 	half     [2]body
+
+	count  uint32    // frames that came after the first one
+	size   [2]uint64 // bytes of the fields that were measured
+	within [2]int    // how many of them are shown one after the other
+}
+
+// measure counts the fields that came last. Those beyond the bound are not shown one by one: each may be a byte on the wire.
+func (t *Tx) measure(d app.Dir) {
+	for _, b := range t.blocks[d][t.within[d]:] {
+		if t.size[d] += uint64(len(b.name)+len(b.value)) + 2; t.size[d] > maxBuilt {
+			return
+		}
+		t.within[d]++
+	}
 }
 
 // body is a direction's content.
@@ -56,6 +70,9 @@ type body struct {
 
 const maxKept = 1 << 12
 
+// maxLook is how many fields are looked at for one that stands near the front, such as the path.
+const maxLook = 1 << 12
+
 func (t *Tx) reset() {
 	f, b, s, h := t.frames, t.blocks, t.settings, t.half
 	files, bits := t.Files, t.Bits[:0]
@@ -76,7 +93,7 @@ func (t *Tx) reset() {
 
 // first returns the value of the first field of a name, which is in lower case; nil = absent.
 func (t *Tx) first(d app.Dir, name string) []byte {
-	for i := range t.blocks[d] {
+	for i := range t.blocks[d][:min(len(t.blocks[d]), maxLook)] {
 		if b := &t.blocks[d][i]; string(b.name) == name {
 			if b.value == nil {
 				return []byte{}

@@ -65,9 +65,13 @@ func buffers() []app.Buffer {
 		app.Stream("file.data", "attachments", inData, func(t *Tx, _ app.Dir) *file.Stream {
 			// The first one that rules have not seen to its end.
 			files := &t.Files[app.ToServer]
-			for i := range files.Len() {
-				if f := files.At(i); f.Body.Pending() {
+			for i := t.front; i < files.Len(); i++ {
+				f := files.At(i)
+				if f.Body.Pending() {
 					return &f.Body
+				}
+				if i == t.front && f.State != file.Open {
+					t.front++ // a mail may have very many
 				}
 			}
 			if f := files.Last(); f != nil {

@@ -20,6 +20,7 @@ type Tx struct {
 	rcpt    []byte // recipients, one after the other
 	ends    []int
 	mail    mime.Mail
+	front   int // files at the front that rules have seen to their end
 }
 
 // pool keeps transactions of one worker for reuse.

@@ -30,6 +30,10 @@ const maxMessage = 1 << 20
 
 const maxCerts = 256
 
+// maxHellos bounds the hellos of a client from which JA4 is made anew: each is hashed with all before it. There are two where the
+// server asks for another one (RFC 8446, 4.1.4).
+const maxHellos = 8
+
 func knownMessage(t uint8) bool {
 	switch t {
 	case hsHelloRequest, hsClientHello, hsServerHello, hsNewTicket, hsCertificate, hsServerKeyExchange, hsCertRequest,
@@ -94,7 +98,10 @@ func (t *Tx) message(d app.Dir, typ uint8, b []byte) {
 	switch typ {
 	case hsClientHello:
 		t.current = flagClientHello
-		t.hasJA4 = false
+		if t.hellos < maxHellos {
+			t.hellos++
+			t.hasJA4 = false
+		}
 		if t.hello(s, b, false, t.useJA3) {
 			t.helloDone(d)
 		}

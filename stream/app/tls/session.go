@@ -101,6 +101,7 @@ type Tx struct {
 	ja4    [ja.Size]byte
 	hasJA4 bool
 	useJA3 bool
+	hellos uint8  // of the client, as far as they count for JA4
 	curves []byte // of the hello being read
 	points []byte
 	config *config

@@ -31,6 +31,7 @@ type resource struct {
 	parts []part // by start
 	seen  int64
 	size  uint64
+	bytes uint64 // of all parts, where they overlap as well
 }
 
 type part struct {
@@ -81,6 +82,7 @@ func (s *Store) Add(key []byte, total, start uint64, data []byte, now int64) [][
 	copy(r.parts[i+1:], r.parts[i:])
 	r.parts[i] = part{start, data}
 	r.size += need
+	r.bytes += uint64(len(data))
 	s.used += need
 	out := r.whole()
 	if out != nil {
@@ -91,6 +93,9 @@ func (s *Store) Add(key []byte, total, start uint64, data []byte, now int64) [][
 
 // whole returns the resource if every byte is there.
 func (r *resource) whole() [][]byte {
+	if r.bytes < r.total {
+		return nil
+	}
 	at := uint64(0)
 	for _, p := range r.parts {
 		if p.start > at {
