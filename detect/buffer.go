@@ -20,6 +20,7 @@ const (
 	bufFiles                    // conditions on files
 	bufEvents                   // app-layer-event
 	bufFrame                    // frames of the stream or the datagram
+	bufState                    // app-layer-state
 )
 
 // bufferDef is a buffer by its name, with all the protocols that offer it.
@@ -30,8 +31,9 @@ type bufferDef struct {
 	priority int // of the default fast pattern: lower is better (payload is 3)
 	sources  []*source
 	packet   func(c *Ctx) []byte
-	apps     appSet // of the protocols that offer it; empty = any
-	multi    bool   // each use is a condition of its own
+	packets  func(c *Ctx, i int) ([]byte, bool) // instead of packet, where a packet has several
+	apps     appSet                             // of the protocols that offer it; empty = any
+	multi    bool                               // each use is a condition of its own
 	noFast   bool
 	frames   []frameSource // of bufFrame
 }

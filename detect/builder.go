@@ -68,6 +68,7 @@ type bufferUse struct {
 	test       func(tx app.Transaction, d app.Dir) bool
 	testKey    string
 	event      map[flow.ProtoID]uint8
+	states     []stateTest
 	files      []FileMatch
 	needs      FileNeeds
 	absent     bool
@@ -296,8 +297,6 @@ func (b *Builder) AnyFast() bool {
 }
 
 // Select makes a buffer the one that conditions go to.
-// PacketBuffer selects a buffer of the packet, such as tcp.hdr. get returns nil when it is absent; what it returns is lent
-// for the packet.
 // Payload selects the payload, as pkt_data does.
 // Sticky reports whether a sticky buffer is selected.
 // leave ends the use of the selected buffer.

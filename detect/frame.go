@@ -309,7 +309,7 @@ func (w *Worker) frameRules(u *stream.Unit, cl *class) {
 func (w *Worker) frameRuleOn(u *stream.Unit, r *compiled, f *app.Frame, runs []frameRun) {
 	c := &w.ctx
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
-	w.captured = w.captured[:0]
+	w.captured, w.replacing = w.captured[:0], w.replacing[:0]
 	if r.flags&needFlowVar != 0 && (c.Flow.Detect == 0 || w.flows[c.Flow.Detect].vars.empty()) {
 		return
 	}

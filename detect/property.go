@@ -112,7 +112,10 @@ func (b *Builder) NeedFlowVar() { b.r.flags |= needFlowVar }
 
 func (b *Builder) Knows(name string) bool {
 	name = strings.ToLower(name)
-	return b.c.keywords[name] != nil || b.c.xforms[name] != nil || b.c.buffers.words[name] != nil
+	if k := b.c.keywords[name]; k != nil {
+		return k.Flags&Refused == 0
+	}
+	return b.c.xforms[name] != nil || b.c.buffers.words[name] != nil
 }
 
 func (b *Builder) Warn(keyword, reason string) { b.c.warn(b.rule, keyword, reason) }

@@ -15,6 +15,7 @@ const (
 	PktVar                       // pkt:name
 	AlertVar                     // alert:name
 	PktKeyValue                  // pkt:key,pkt:value: the group is the name, the one after it the value
+	AlertJSON                    // of no expression: JSON that a data set has for a value, for the alert
 )
 
 // Capture names a group.
