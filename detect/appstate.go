@@ -40,15 +40,33 @@ func (b *Builder) AppState(v string) error {
 	if err := b.restrict(appsOf([]flow.ProtoID{id})); err != nil {
 		return err
 	}
+	both := b.r.flags&bothDirs != 0
 	var u *bufferUse
 	for _, old := range b.uses {
-		if old.def.kind == bufState && old.def.sources[0].at.Dir == dir {
+		switch {
+		case old.def.kind != bufState:
+		case old.def.sources[0].at.Dir == dir:
 			u = old
+		case !both:
+			return problem("states of requests and of responses in one rule: it must be for both directions, =>")
 		}
 	}
 	if u == nil {
 		d := &bufferDef{name: stateName, kind: bufState, noFast: true, multi: true}
 		d.source(id, app.At(dir, 0))
+		if !both {
+			if b.r.flags&hasFlow != 0 && !b.r.flags.in(dir) {
+				return problem("the state " + name + " is of the other direction than the rule")
+			}
+			// A rule whose flow keyword names no direction is looked at in both of them, as in the reference: the places of the
+			// states are compared.
+			d.source(id, app.At(dir.Other(), 0))
+			if dir == app.ToServer {
+				b.r.flags |= toServer
+			} else {
+				b.r.flags |= toClient
+			}
+		}
 		u = &bufferUse{def: d}
 		b.uses = append(b.uses, u)
 	}

@@ -20,13 +20,15 @@ alert http1 any any -> any any (app-layer-state:<request_headers; sid:3;)
 alert http1 any any -> any any (app-layer-state:>request_line; app-layer-state:<request_body; sid:4;)
 alert http1 any any -> any any (http.uri; content:"/evil"; app-layer-state:>request_headers; sid:5;)
 alert http1 any any -> any any (app-layer-state:>response_line; sid:6;)
-alert http1 any any -> any any (flow:established; app-layer-state: > request_trailer; sid:7;)
+alert http1 any any -> any any (flow:to_server,established; app-layer-state: > request_trailer; sid:7;)
 alert http1 any any -> any any (http.uri; content:"/good"; app-layer-state:>request_line; sid:8;)
 alert http1 any any -> any any (flow:to_client; app-layer-state:response_line; sid:9;)
 alert http1 any any => any any (app-layer-state:>request_headers; app-layer-state:>response_headers; sid:10;)
 alert http1 any any -> any any (app-layer-state:>request_complete; sid:11;)
 alert http1 any any -> any any (app-layer-state:<request_started; sid:12;)
-alert http1:request_headers any any -> any any (app-layer-state:request_headers; sid:13;)`), n)
+alert http1:request_headers any any -> any any (app-layer-state:request_headers; sid:13;)
+alert http1 any any -> any any (flow:established; app-layer-state:>request_body; sid:14;)
+alert http1 any any -> any any (app-layer-state:>request_body; flow:established; sid:15;)`), n)
 	tx := n.tx(1)
 	tx.b["http.uri"] = "/evil"
 	step := func(d app.Dir, progress uint8, want ...uint32) {
@@ -41,11 +43,11 @@ alert http1:request_headers any any -> any any (app-layer-state:request_headers;
 	step(app.ToServer, atHeaders, 1, 2, 4, 13)
 	step(app.ToServer, atBody, 1, 5, 13) // a hook is looked at once more when its state is over
 	step(app.ToServer, atBody)
-	step(app.ToServer, atComplete, 7)
+	step(app.ToServer, atComplete, 7, 14, 15)
 	step(app.ToServer, atComplete)
 	step(app.ToClient, atLine, 9)
 	step(app.ToClient, atHeaders, 6, 9)
-	step(app.ToClient, atComplete, 10)
+	step(app.ToClient, atComplete, 10, 14, 15) // without a direction the rule is for both, and the places of the states count
 	step(app.ToClient, atComplete)
 }
 
@@ -58,8 +60,8 @@ func TestAppStateErrors(t *testing.T) {
 		{"operator only", `alert http1 any any -> any any (app-layer-state:>; sid:1;)`, "has no state \"\""},
 		{"two operators", `alert http1 any any -> any any (app-layer-state:<>request_line; sid:1;)`, "more than one operator"},
 		{"other direction", `alert http1 any any -> any any (flow:to_client; app-layer-state:request_line; sid:1;)`, "direction conflicts"},
-		{"other direction, compared", `alert http1 any any -> any any (flow:to_client; app-layer-state:>request_line; sid:1;)`, "conflicting directions"},
-		{"both sides", `alert http1 any any -> any any (app-layer-state:>request_line; app-layer-state:>response_line; sid:1;)`, "conflicting directions"},
+		{"other direction, compared", `alert http1 any any -> any any (flow:to_client; app-layer-state:>request_line; sid:1;)`, "other direction than the rule"},
+		{"both sides", `alert http1 any any -> any any (app-layer-state:>request_line; app-layer-state:>response_line; sid:1;)`, "both directions, =>"},
 		{"two hooks", `alert http1:request_line any any -> any any (app-layer-state:request_headers; sid:1;)`, "tied to another state"},
 		{"no hook for both directions", `alert http1 any any => any any (app-layer-state:request_headers; sid:1;)`, "direction conflicts"},
 		{"buffer of another state", `alert http1 any any -> any any (app-layer-state:request_body; http.uri; content:"a"; sid:1;)`, "doesn't match hook"},
