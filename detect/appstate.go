@@ -78,6 +78,9 @@ func (b *Builder) AppState(v string) error {
 	return nil
 }
 
+// Hooked reports whether the rule is tied to a state of transactions.
+func (b *Builder) Hooked() bool { return b.r.hook != nil }
+
 // stateHook ties the rule to a state.
 func (b *Builder) stateHook(id flow.ProtoID, dir app.Dir, progress uint8) error {
 	h := &hook{proto: id, dir: dir, progress: progress}

@@ -56,6 +56,10 @@ func (b *Builder) AlertToo() { b.r.alerts = true }
 func (b *Builder) Bypass() { b.r.flags |= bypassing }
 
 func (b *Builder) SetPriority(p uint8) {
+	if b.prioGiven {
+		b.Warn("priority", "duplicate priority keyword. Using highest priority in the rule")
+		p = min(p, b.r.meta.Priority)
+	}
 	b.r.meta.Priority, b.prioGiven = p, true
 }
 

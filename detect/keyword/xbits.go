@@ -45,6 +45,9 @@ func xbits() detect.Keyword {
 			if kind = detect.TxBit; parts[0] != "set" && parts[0] != "isset" {
 				return problem("tx xbits only support set and isset")
 			}
+			if parts[0] == "isset" && !b.Hooked() {
+				return problem("tx xbits require an explicit rule hook, such as http1:request_headers in the header of the rule")
+			}
 		default:
 			return problem("only ip_src, ip_dst, ip_pair and tx are supported for tracking")
 		}
