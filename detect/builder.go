@@ -237,6 +237,16 @@ func (b *Builder) Last() *Content {
 	return nil
 }
 
+// LastPayload is the last content of the payload, or nil.
+func (b *Builder) LastPayload() *Content {
+	for i := len(b.payload.items) - 1; i >= 0; i-- {
+		if c := b.payload.items[i].content; c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
 func (b *Builder) lastContent() *item {
 	var best *item
 	each := func(u *bufferUse) {

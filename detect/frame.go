@@ -73,7 +73,8 @@ func (b *Builder) Frame(value string) error {
 		return problem("unknown frame '" + name + "' for protocol '" + proto + "'")
 	}
 	t, ok := p.Frame(name)
-	if !ok || t == app.StreamFrame && !h.protos.has(protoTCP) {
+	spoken := h.protos.has(protoTCP) && p.Transport&app.TCP != 0 || h.protos.has(protoUDP) && p.Transport&app.UDP != 0
+	if !ok || !spoken || t == app.StreamFrame && !h.protos.has(protoTCP) {
 		return problem("unknown frame '" + name + "' for protocol '" + proto + "'")
 	}
 	d := &bufferDef{name: p.Name + "." + p.FrameName(t), kind: bufFrame, priority: 2, frames: []frameSource{{id, t}}}

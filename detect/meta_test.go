@@ -75,3 +75,28 @@ func TestRequiresKeyword(t *testing.T) {
 		}
 	}
 }
+
+// What the reference refuses, in its order of words.
+func TestMisplaced(t *testing.T) {
+	for _, c := range []struct{ name, rule, want string }{
+		{"rawbytes after a sticky buffer", `alert http1 any any -> any any (http.uri; content:"a"; rawbytes; sid:1;)`, "cannot be combined"},
+		{"rawbytes twice", `alert tcp any any -> any any (content:"a"; rawbytes; rawbytes; sid:1;)`, "multiple rawbytes"},
+		{"rawbytes first", `alert tcp any any -> any any (rawbytes; content:"a"; sid:1;)`, "needs a preceding content"},
+		{"frame and packet", `alert tcp-pkt any any -> any any (frame:http1.request; content:"a"; sid:1;)`, "packet specific matches"},
+		{"frame and size of packets", `alert tcp any any -> any any (frame:http1.request; content:"a"; dsize:5; sid:1;)`, "packet specific matches"},
+		{"frame of another transport", `alert udp any any -> any any (frame:http1.request; content:"a"; sid:1;)`, "unknown frame 'request' for protocol 'http1'"},
+		{"relative expression alone", `alert tcp any any -> any any (content:"GET"; http_cookie; pcre:"/abc/RM"; sid:1;)`, "needs preceding match in the same buffer"},
+		{"protocol of a rule for two", `alert http any any -> any any (app-layer-protocol:smtp; sid:1;)`, "already have the rule match on an app layer protocol"},
+		{"protocol after a buffer", `alert tcp any any -> any any (tls.sni; content:"a"; app-layer-protocol:tls|dns; sid:1;)`, "already have the rule match on an app layer protocol"},
+		{"absent after a content", `alert http1 any any -> any any (http.user_agent; content:"a"; absent:or_else; sid:1;)`, "must come first"},
+		{"bypass before filestore", `alert http1 any any -> any any (bypass; filestore; http.uri; content:"a"; sid:1;)`, "can't work with bypass"},
+		{"bypass after filestore", `alert http1 any any -> any any (filestore; bypass; http.uri; content:"a"; sid:1;)`, "can't work with filestore"},
+		{"capital letters in a host", `alert tcp any any -> any any (content:"a"; http_host; pcre:"/Suricata$/W"; sid:1;)`, "lower case"},
+	} {
+		t.Run(c.name, func(t *testing.T) { refused(t, c.rule, c.want) })
+	}
+	load(t, config(), `alert tcp any any -> any any (content:"|2E|suricata"; http_host; pcre:"/\x2Esuricata$/W"; sid:1;)
+alert tcp any any -> any any (content:"GET"; http_method; pcre:"/abc/RM"; sid:2;)
+alert tcp any any -> any any (content:"a"; rawbytes; sid:3;)
+alert http1 any any -> any any (http.user_agent; absent:or_else; content:"a"; sid:4;)`)
+}

@@ -181,6 +181,9 @@ func (b *Builder) Absent(orElse bool) error {
 	if u.def == nil || b.cur == nil {
 		return problem("absent needs a sticky buffer")
 	}
+	if len(u.items) > 0 {
+		return problem("absent must come first right after buffer")
+	}
 	u.absent = true
 	u.orElse = orElse
 	return nil

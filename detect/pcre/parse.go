@@ -157,7 +157,9 @@ func (s *Spec) modifier(c byte) error {
 func hasUpper(re string) bool {
 	for i := 0; i < len(re); i++ {
 		if re[i] == '\\' {
-			i++
+			if i++; i < len(re) && re[i] == 'x' {
+				i += 2 // the digits of a byte
+			}
 			continue
 		}
 		if re[i] >= 'A' && re[i] <= 'Z' {
