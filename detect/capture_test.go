@@ -143,4 +143,3 @@ func TestVariableErrors(t *testing.T) {
 alert tcp any any -> any any (nfq_set_mark:1/1; sid:2;)
 alert tcp any any -> any any (nfq_set_mark: 017 / 0XFFFFFFFF; sid:3;)`)
 }
-
