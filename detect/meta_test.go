@@ -91,6 +91,7 @@ func TestMisplaced(t *testing.T) {
 		{"absent after a content", `alert http1 any any -> any any (http.user_agent; content:"a"; absent:or_else; sid:1;)`, "must come first"},
 		{"bypass before filestore", `alert http1 any any -> any any (bypass; filestore; http.uri; content:"a"; sid:1;)`, "can't work with bypass"},
 		{"bypass after filestore", `alert http1 any any -> any any (filestore; bypass; http.uri; content:"a"; sid:1;)`, "can't work with filestore"},
+		{"DCERPC in another protocol", `alert http1 any any -> any any (http.uri; content:"a"; byte_test:1,>,1,0,relative,dce; sid:1;)`, "conflicting alprotos"},
 		{"capital letters in a host", `alert tcp any any -> any any (content:"a"; http_host; pcre:"/Suricata$/W"; sid:1;)`, "lower case"},
 	} {
 		t.Run(c.name, func(t *testing.T) { refused(t, c.rule, c.want) })
@@ -98,5 +99,6 @@ func TestMisplaced(t *testing.T) {
 	load(t, config(), `alert tcp any any -> any any (content:"|2E|suricata"; http_host; pcre:"/\x2Esuricata$/W"; sid:1;)
 alert tcp any any -> any any (content:"GET"; http_method; pcre:"/abc/RM"; sid:2;)
 alert tcp any any -> any any (content:"a"; rawbytes; sid:3;)
+alert tcp any any -> any any (content:"a"; byte_jump:1,0,relative,dce; byte_extract:1,0,x,relative,dce; sid:5;)
 alert http1 any any -> any any (http.user_agent; absent:or_else; content:"a"; sid:4;)`)
 }
