@@ -104,6 +104,10 @@ func newBuffers(reg *app.Registry, magic bool) *buffers {
 		}
 	}
 	b.files(reg, magic)
+	if w := b.words["http_server_body"]; w != nil {
+		// The modifier means what file.data does, in both directions unless the rule names one; the sticky buffer is of responses only.
+		w.def = b.byName["file.data"]
+	}
 	return b
 }
 
