@@ -241,6 +241,8 @@ func TestStream(t *testing.T) {
 		{`bsize:>6;`, "ab", 4, 0, false},
 		{`byte_test:2,=,1,0,dce;`, "\x01\x00", 0, DCELittle, true},
 		{`byte_test:2,=,1,0,dce;`, "\x00\x01", 0, DCEBig, true},
+		{`byte_test:2,=,1,0,dce;`, "\x00\x01", 0, 0, false},
+		{`byte_extract:2,0,r,dce;`, "\x00\x01", 0, 0, false},
 		{`byte_jump:2,0,dce; content:"x"; within:1;`, "\x01\x00ax", 0, DCELittle, true},
 		{`byte_math:bytes 2, offset 0, oper +, rvalue 0, result r, dce; byte_test:1,=,r,2;`, "\x00\x01\x01", 0, DCEBig, true},
 	}

@@ -94,6 +94,9 @@ func (c *Ctx) match(i int) Verdict {
 		return GiveUp
 	}
 	o := &c.ops[i]
+	if o.byteOp != nil && o.byteOp.DCE && c.flags&(DCELittle|DCEBig) == 0 {
+		return GiveUp // this is no DCERPC message
+	}
 	v := NoMatch
 	switch o.kind {
 	case kindContent:

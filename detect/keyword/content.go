@@ -46,8 +46,8 @@ func elem(parse func(b *detect.Builder, v string) (chain.Elem, error)) func(*det
 		if err := known(b, e); err != nil {
 			return err
 		}
-		if ofDCE(e) {
-			// The byte order is that of a DCERPC message.
+		if ofDCE(e) && len(b.Apps("dcerpc")) > 0 {
+			// The byte order is that of a DCERPC message. Without the protocol the condition is never true.
 			if err := b.Restrict("dcerpc"); err != nil {
 				return err
 			}
