@@ -95,6 +95,7 @@ func (x *controller) commands() []control.Command {
 		plain("memcap-list", x.listMemcaps),
 		with("dataset-add", x.addData),
 		with("dataset-remove", x.removeData),
+		with("dataset-add-json", x.addJSON),
 		with("get-flow-stats-by-id", x.flowStats),
 		plain("dataset-dump", x.dumpData),
 		with("dataset-clear", x.clearData),

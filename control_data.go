@@ -166,6 +166,24 @@ func (x *controller) addData(a control.Args) control.Reply {
 	return control.NOK("failed to add data")
 }
 
+func (x *controller) addJSON(a control.Args) control.Reply {
+	s, v, why := x.dataset(a, true)
+	if why != "" {
+		return control.NOK(why)
+	}
+	text, ok := a.Text("datajson")
+	if !ok {
+		return control.NOK("datajson is not string")
+	}
+	switch s.AddJSON(v, text) {
+	case dataset.Done:
+		return control.OK("data added")
+	case dataset.Already:
+		return control.OK("data already in set")
+	}
+	return control.NOK("failed to add data")
+}
+
 func (x *controller) removeData(a control.Args) control.Reply {
 	s, v, why := x.dataset(a, true)
 	if why != "" {

@@ -63,6 +63,7 @@ type loan struct {
 	frags   []fragment // by frame
 	pending atomic.Int32
 	fate    [loanFrames]atomic.Uint32
+	marks   [loanFrames]atomic.Uint64 // with fateMarked: mask and mark
 	shares  []*share
 	revoked bool          // a worker may still have a share of it: it is not lent again
 	done    chan struct{} // one token when pending reaches zero
@@ -72,7 +73,24 @@ type loan struct {
 const (
 	fateDrop     = 1 << iota
 	fateModified // in place
+	fateMarked   // see loan.marks
 )
+
+// mark takes over the mark that rules gave a frame. Several workers may each have given it some bits.
+func (l *loan) mark(k uint16, f *capture.Frame) {
+	if f.MarkMask == 0 {
+		return
+	}
+	for {
+		old := l.marks[k].Load()
+		x := capture.Frame{Mark: uint32(old), MarkMask: uint32(old >> 32)}
+		x.SetMark(f.Mark, f.MarkMask)
+		if l.marks[k].CompareAndSwap(old, uint64(x.MarkMask)<<32|uint64(x.Mark)) {
+			break
+		}
+	}
+	l.fate[k].Or(fateMarked)
+}
 
 func (l *loan) judge(k uint16, v capture.Verdict) {
 	switch v {
@@ -219,14 +237,19 @@ func (r *receiver) collect(wait bool) {
 			frames = r.copies
 		}
 		for i := range frames {
-			switch fate := l.fate[i].Load(); {
+			fate := l.fate[i].Load()
+			switch {
 			case fate == 0:
+				continue
 			case fate&fateDrop != 0:
 				frames[i].Verdict = capture.Drop
-				l.fate[i].Store(0)
-			default:
+			case fate&fateModified != 0:
 				frames[i].Verdict = capture.Modified
-				l.fate[i].Store(0)
+			}
+			l.fate[i].Store(0)
+			if fate&fateMarked != 0 {
+				m := l.marks[i].Swap(0)
+				frames[i].SetMark(uint32(m), uint32(m>>32))
 			}
 		}
 		if err := r.source.Release(frames); err != nil {
@@ -617,6 +640,7 @@ func (w *worker) runShare(s *share, i int) (next int) {
 		}
 		w.packets(&f, n, s.mask[i], l.first+uint64(k))
 		l.judge(k, f.Verdict)
+		l.mark(k, &f)
 	}
 	return i
 }

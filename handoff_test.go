@@ -44,6 +44,37 @@ func TestVerdictsInOrder(t *testing.T) {
 	}
 }
 
+// Marks that rules give go to the frames that they are about, whatever worker had them.
+func TestMarksOfFrames(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			w := &watch{t: t}
+			e := w.engine(Options{IPS: true, RunMode: m.mode, Workers: m.workers, Rules: `alert udp any any -> any any (msg:"a"; content:"a"; nfq_set_mark:0x12/0xff; sid:1;)
+alert udp any any -> any any (msg:"b"; content:"b"; nfq_set_mark:0x300/0xf00; sid:2;)
+drop udp any any -> any any (msg:"drop"; content:"c"; sid:3;)`})
+			payloads := [...]struct {
+				text       string
+				mark, mask uint32
+			}{{"x", 0, 0}, {"a", 0x12, 0xff}, {"ab", 0x312, 0xfff}, {"c", 0, 0}, {"b", 0x300, 0xf00}}
+			var script []sim.Step
+			for i := range 500 {
+				data := datagramFrame(t, fmt.Sprintf("10.0.%d.%d", i%5, i%31+1), 1000+i, "10.9.9.9", 5000, payloads[i%len(payloads)].text)
+				script = append(script, sim.Frame(capture.Frame{Data: data, Time: at(i), Link: capture.LinkEthernet, Flags: capture.Markable}))
+			}
+			src := w.play(e, script...)
+			verdicts := src.Verdicts()
+			if len(verdicts) != len(script) {
+				t.Fatalf("%d verdicts, want %d", len(verdicts), len(script))
+			}
+			for i, v := range verdicts {
+				if want := payloads[i%len(payloads)]; v.Mark != want.mark || v.MarkMask != want.mask {
+					t.Errorf("frame %d, %q: mark %#x/%#x, want %#x/%#x", i, want.text, v.Mark, v.MarkMask, want.mark, want.mask)
+				}
+			}
+		})
+	}
+}
+
 // A worker that is slow holds back the frames behind its own, and no verdict is lost.
 func TestSlowWorker(t *testing.T) {
 	gate, slow := make(chan struct{}), make(chan struct{})

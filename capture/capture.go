@@ -42,6 +42,7 @@ const (
 	Writable                      // Frame.Data may be changed in place (inline)
 	Outgoing                      // sent by this host
 	Truncated                     // Data is shorter than the packet on the wire
+	Markable                      // the source carries out Frame.Mark
 )
 
 // Verdict is what becomes of a frame when it is released.
@@ -67,7 +68,16 @@ type Frame struct {
 	VLAN    [2]uint16 // tags that hardware or kernel has taken out of Data (outer first); 0 = none
 	Flags   Flags
 	Verdict Verdict // set by the engine before Release
-	Token   uint64  // the Source's own handle of the frame
+	// Mark is given to the packet, in the bits of MarkMask, when the frame is released: the mark that the firewall sees. It is for frames
+	// with the flag Markable, and set by the engine.
+	Mark, MarkMask uint32
+	Token          uint64 // the Source's own handle of the frame
+}
+
+// SetMark gives some bits of the mark a value; what was set before stays in the other ones.
+func (f *Frame) SetMark(mark, mask uint32) {
+	f.Mark = f.Mark&^mask | mark&mask
+	f.MarkMask |= mask
 }
 
 // Stats are totals of one Source since it was opened. All counts are frames but Bytes.

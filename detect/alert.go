@@ -67,6 +67,6 @@ type Alert struct {
 	Tx     app.Transaction // with FromTx
 	TxID   uint64
 	Frame  uint64 // with FromFrame: its id, in the direction of the packet
-	// Context is what expressions captured for the alert; its values are lent for the packet.
+	// Context is what expressions captured for the alert, and what data sets know; its values are lent for the packet.
 	Context []PacketVar
 }

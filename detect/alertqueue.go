@@ -104,7 +104,7 @@ func (w *Worker) finalise(u *stream.Unit) {
 		w.Counters[CountAlerts]++
 		if r.alerts && !(q.flags&RateFiltered != 0 && q.action == rules.Pass) {
 			alerted = true
-			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID, Frame: q.frame, Context: w.context(&r.meta)})
+			w.alerts = append(w.alerts, Alert{Rule: &r.meta, Action: q.action, Flags: q.flags, Tx: q.tx, TxID: q.txID, Frame: q.frame, Context: w.context(&r.meta, q.txID)})
 			if q.tx != nil {
 				q.tx.Base().Alerted = true
 			}

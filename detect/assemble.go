@@ -96,7 +96,7 @@ func (c *compiler) engines(x *built, dataIndex, pktIndex map[string]uint32) erro
 			d, ok := pktIndex[k]
 			if !ok {
 				d = uint32(len(c.rs.pktData))
-				c.rs.pktData = append(c.rs.pktData, u.def)
+				c.rs.pktData = append(c.rs.pktData, packetData{u.def, u.transforms})
 				pktIndex[k] = d
 			}
 			r.pkt = append(r.pkt, packetEngine{data: d, prog: prog})
@@ -129,6 +129,8 @@ func (c *compiler) engines(x *built, dataIndex, pktIndex map[string]uint32) erro
 				}
 			case bufEvents:
 				e.kind, e.event, e.negate = onEvent, u.event[s.proto], u.negate
+			case bufState:
+				e.kind, e.states = onState, u.states
 			case bufFiles:
 				e.kind, e.files, e.needs = onFiles, u.files, u.needs
 				r.fileNeeds |= u.needs
@@ -351,7 +353,7 @@ func (c *compiler) looseRule(r *compiled) {
 		}
 		list := &rs.byApp[e.proto].loose[e.dir]
 		events := e.kind == onEvent && len(r.tx) == countKind(r, onEvent)
-		always := e.kind == onEvent
+		always := e.kind == onEvent || e.kind == onState
 		at := -1
 		for j := range *list {
 			l := &(*list)[j]

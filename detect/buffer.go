@@ -19,6 +19,7 @@ const (
 	bufFiles                    // conditions on files
 	bufEvents                   // app-layer-event
 	bufFrame                    // frames of the stream or the datagram
+	bufState                    // app-layer-state
 )
 
 // bufferDef is a buffer by its name, with all the protocols that offer it.
@@ -29,8 +30,9 @@ type bufferDef struct {
 	priority int // of the default fast pattern: lower is better (payload is 3)
 	sources  []*source
 	packet   func(c *Ctx) []byte
-	apps     appSet // of the protocols that offer it; empty = any
-	multi    bool   // each use is a condition of its own
+	packets  func(c *Ctx, i int) ([]byte, bool) // instead of packet, where a packet has several
+	apps     appSet                             // of the protocols that offer it; empty = any
+	multi    bool                               // each use is a condition of its own
 	noFast   bool
 	frames   []frameSource // of bufFrame
 }
@@ -101,6 +103,10 @@ func newBuffers(reg *app.Registry, magic bool) *buffers {
 		}
 	}
 	b.files(reg, magic)
+	if w := b.words["http_server_body"]; w != nil {
+		// The modifier means what file.data does, in both directions unless the rule names one; the sticky buffer is of responses only.
+		w.def = b.byName["file.data"]
+	}
 	return b
 }
 

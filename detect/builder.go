@@ -68,6 +68,7 @@ type bufferUse struct {
 	test       func(tx app.Transaction, d app.Dir) bool
 	testKey    string
 	event      map[flow.ProtoID]uint8
+	states     []stateTest
 	files      []FileMatch
 	needs      FileNeeds
 	absent     bool
@@ -236,6 +237,16 @@ func (b *Builder) Last() *Content {
 	return nil
 }
 
+// LastPayload is the last content of the payload, or nil.
+func (b *Builder) LastPayload() *Content {
+	for i := len(b.payload.items) - 1; i >= 0; i-- {
+		if c := b.payload.items[i].content; c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
 func (b *Builder) lastContent() *item {
 	var best *item
 	each := func(u *bufferUse) {
@@ -296,8 +307,6 @@ func (b *Builder) AnyFast() bool {
 }
 
 // Select makes a buffer the one that conditions go to.
-// PacketBuffer selects a buffer of the packet, such as tcp.hdr. get returns nil when it is absent; what it returns is lent
-// for the packet.
 // Payload selects the payload, as pkt_data does.
 // Sticky reports whether a sticky buffer is selected.
 // leave ends the use of the selected buffer.

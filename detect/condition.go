@@ -262,7 +262,7 @@ func (c *compiler) describeEngines(d *Description, x *built, fast *Content, use 
 				continue
 			}
 			e.Dir, e.Progress, e.App, e.Type = s.at.Dir, s.at.Progress, "unknown", ""
-			if u.def.kind == bufEvents {
+			if u.def.kind == bufEvents || u.def.kind == bufState {
 				if seen[e.Dir] {
 					continue
 				}

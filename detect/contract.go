@@ -35,6 +35,7 @@ const (
 	IPOnlyOK      // a rule that only has addresses and this is still IP-only
 	EventsOnlyOK  // the same for rules on decoder events
 	Prefilterable // the prefilter keyword may follow it
+	Refused       // known, and refused in every rule: it does not count for requires
 )
 
 // Match is a condition without position in a buffer. Its dynamic type must be comparable and immutable, so that equal

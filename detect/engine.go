@@ -73,6 +73,16 @@ func (w *Worker) engine(u *stream.Unit, run *txRun, r *compiled, e *engine, prog
 		if run.base.Events.Has(e.event) != e.negate {
 			return engYes
 		}
+	case onState:
+		for i := range e.states {
+			if s := &e.states[i]; s.beyond && progress <= s.progress || !s.beyond && progress >= s.progress {
+				if progress >= u.App.Complete(e.dir) {
+					return engNever
+				}
+				return engNo
+			}
+		}
+		return engYes
 	case onFiles:
 		return w.fileEngine(run, e)
 	case onPayload:

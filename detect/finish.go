@@ -115,12 +115,12 @@ func (b *Builder) checkBuffers() (tsOnly, tcOnly, ambiguous int, err error) {
 		if u.empty() {
 			return 0, 0, 0, b.errorf(u.def.name, "no matches in sticky buffer "+u.def.name)
 		}
+		if u.def.kind != bufPacket && r.flags&requirePacket != 0 {
+			return 0, 0, 0, b.errorf(u.def.name, "Signature combines packet specific matches (like dsize, flags, ttl) with stream / state matching by matching on app layer proto (like using http_* keywords).")
+		}
 		if u.def.kind == bufFrame {
 			ambiguous++ // a rule for both directions cannot have them
 		} else if u.def.kind != bufPacket {
-			if r.flags&requirePacket != 0 {
-				return 0, 0, 0, b.errorf(u.def.name, "Signature combines packet specific matches (like dsize, flags, ttl) with stream / state matching by matching on app layer proto (like using http_* keywords).")
-			}
 			apps := r.apps
 			ts, tc, any := false, false, false
 			for _, s := range u.def.sources {

@@ -73,7 +73,8 @@ func (b *Builder) Frame(value string) error {
 		return problem("unknown frame '" + name + "' for protocol '" + proto + "'")
 	}
 	t, ok := p.Frame(name)
-	if !ok || t == app.StreamFrame && !h.protos.has(protoTCP) {
+	spoken := h.protos.has(protoTCP) && p.Transport&app.TCP != 0 || h.protos.has(protoUDP) && p.Transport&app.UDP != 0
+	if !ok || !spoken || t == app.StreamFrame && !h.protos.has(protoTCP) {
 		return problem("unknown frame '" + name + "' for protocol '" + proto + "'")
 	}
 	d := &bufferDef{name: p.Name + "." + p.FrameName(t), kind: bufFrame, priority: 2, frames: []frameSource{{id, t}}}
@@ -303,7 +304,7 @@ func (w *Worker) frameRules(u *stream.Unit, cl *class) {
 func (w *Worker) frameRuleOn(u *stream.Unit, r *compiled, f *app.Frame, runs []frameRun) {
 	c := &w.ctx
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
-	w.captured = w.captured[:0]
+	w.captured, w.replacing = w.captured[:0], w.replacing[:0]
 	if r.flags&needFlowVar != 0 && (c.Flow.Detect == 0 || w.flows[c.Flow.Detect].vars.empty()) {
 		return
 	}

@@ -22,6 +22,12 @@ func FuzzCompile(f *testing.F) {
 		`pass ip [1.2.3.0/24,!1.2.3.4] any -> any any (sid:7;)`,
 		`alert http1:request_line any any -> any any (http.method; absent; sid:8;)`,
 		`alert tcp any any -> any any (frame:http1.request; content:"GET "; startswith; frame:http1.stream; to_md5; bsize:9; sid:10;)`,
+		`alert http1 any any -> any any (app-layer-state:>request_line; app-layer-state:<request_complete; http.uri; content:"/a"; sid:11;)`,
+		`alert http1 any any => any any (app-layer-state:<request_body; app-layer-state:>response_started; sid:12;)`,
+		`alert http1 any any -> any any (app-layer-state:request_headers; sid:13;)`,
+		`alert tcp any any -> any any (pcre:"/(a) (?P<flow_x>b)/, pkt:x, alert:y"; flowvar:x,"b|20|"; pktvar:x,a; nfq_set_mark:0x1/0xff; sid:14;)`,
+		`alert sctp any any -> any any (sctp.chunk_data; to_md5; content:"a"; sid:15;)`,
+		`alert ip any any -> any any (ip.src; xor:"ff"; content:"a"; bsize:4; sid:16;)`,
 		`alert tcp any any -> any any (file.data; base64_decode:bytes 9,relative; base64_data; content:"x"; filesize:<9; sid:9;)`,
 	} {
 		f.Add(s)

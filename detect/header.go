@@ -209,33 +209,9 @@ func (b *Builder) appHook() error {
 	} else if len(p.Types) > 0 {
 		return b.errorf("protocol", "protocol "+p.Name+" requires a substate specification: "+p.Name+":<sub_state>:"+state)
 	}
-	last := func(d app.Dir) uint8 {
-		if n := len(p.States[d]); n > 0 {
-			return uint8(n - 1)
-		}
-		return 1
-	}
-	switch state {
-	case "request_started":
-		h.dir = app.ToServer
-	case "response_started":
-		h.dir = app.ToClient
-	case "request_complete":
-		h.dir, h.progress = app.ToServer, last(app.ToServer)
-	case "response_complete":
-		h.dir, h.progress = app.ToClient, last(app.ToClient)
-	default:
-		found := false
-		for _, d := range [2]app.Dir{app.ToServer, app.ToClient} {
-			for i, s := range p.States[d] {
-				if s == state && !found {
-					h.dir, h.progress, found = d, uint8(i), true
-				}
-			}
-		}
-		if !found {
-			return bad()
-		}
+	var found bool
+	if h.dir, h.progress, found = stateOf(p, state); !found {
+		return bad()
 	}
 	if h.dir == app.ToServer {
 		b.r.flags |= toServer

@@ -28,6 +28,7 @@ func (w *Worker) Inspect(u *stream.Unit) []Alert {
 	w.queue, w.found = w.queue[:0], w.found[:0]
 	w.pktStamp++
 	w.pktVars, w.contexts, w.alertVars = w.pktVars[:0], w.contexts[:0], w.alertVars[:0]
+	w.captured, w.replacing = w.captured[:0], w.replacing[:0]
 	if f != nil {
 		if f.Generation != w.rs.Generation {
 			w.renew(f, u.App)
@@ -413,24 +414,6 @@ func (w *Worker) matched(r *compiled) {
 	if r.flags&bypassing != 0 {
 		w.ctx.Unit.Action |= stream.BypassFlow
 	}
-}
-
-// pktCached is a buffer of the packet.
-type pktCached struct {
-	stamp uint32
-	data  []byte
-}
-
-func (w *Worker) packetBuffer(e *packetEngine) bool {
-	x := &w.pktCache[e.data]
-	if x.stamp != w.pktStamp {
-		x.stamp = w.pktStamp
-		x.data = w.rs.pktData[e.data].packet(&w.ctx)
-	}
-	if x.data == nil {
-		return false
-	}
-	return e.prog == nil || e.prog.match(&w.ctx, x.data, 0, chain.End)
 }
 
 // guessTx finds the transaction that the alert of a packet rule most likely belongs to.

@@ -8,7 +8,7 @@ import (
 // program is the conditions on one buffer, compiled.
 type program struct {
 	chain    *chain.Program
-	captures bool // some expression captures into variables
+	captures bool // some condition captures into variables
 	replaces bool
 }
 
@@ -25,8 +25,12 @@ func (b *Builder) program(u *bufferUse) (*program, error) {
 			p.replaces = p.replaces || len(x.content.Replace) > 0
 			continue
 		}
-		if e, ok := x.other.(*chain.Pcre); ok && len(e.Captures) > 0 {
-			p.captures = true
+		switch e := x.other.(type) {
+		case *chain.Pcre:
+			p.captures = p.captures || len(e.Captures) > 0
+		case *chain.Check:
+			_, captures := e.Checker.(chain.Capturer)
+			p.captures = p.captures || captures
 		}
 		elems = append(elems, x.other)
 	}
@@ -59,35 +63,70 @@ func (w *Worker) keepCaptured(r *compiled) {
 			if f := w.ctx.Flow; f != nil {
 				w.state(f).vars.setBytes(w.rs.Names.ID(FlowVar, x.Capture.Name), x.Value)
 			}
-		case pcre.AlertVar:
+		case pcre.AlertVar, pcre.AlertJSON:
 			if len(w.contexts) < maxContexts {
-				w.contexts = append(w.contexts, alertContext{&r.meta, PacketVar{Name: x.Capture.Name, Value: x.Value}})
+				v := PacketVar{Name: x.Capture.Name, Value: x.Value, JSON: x.Capture.Scope == pcre.AlertJSON}
+				x := alertContext{rule: &r.meta, v: v}
+				if w.ctx.Tx != nil {
+					x.tx = w.ctx.Tx.Base().ID
+				}
+				w.contexts = append(w.contexts, x)
 			}
 		case pcre.PktVar:
-			w.pktVars = append(w.pktVars, PacketVar{Name: x.Capture.Name, Value: x.Value})
+			w.packetVar(PacketVar{Name: x.Capture.Name, Value: x.Value})
 		case pcre.PktKeyValue:
-			w.pktVars = append(w.pktVars, PacketVar{Name: string(x.Key), Value: x.Value})
+			w.packetVar(PacketVar{Name: string(x.Key), Value: x.Value, key: true})
 		}
 	}
 	w.captured = w.captured[:0]
 }
 
-// alertContext is a variable that an expression captured for the alerts of its rule.
+// maxPacketVars bounds the variables of one packet.
+const maxPacketVars = 1024
+
+func (w *Worker) packetVar(v PacketVar) {
+	if len(w.pktVars) < maxPacketVars {
+		w.pktVars = append(w.pktVars, v)
+	}
+}
+
+// PacketVarBytes returns the first variable of a name that an expression captured from the packet under inspection; nil = none.
+// Variables whose names were captured too do not count.
+func (w *Worker) PacketVarBytes(name string) []byte {
+	for i := range w.pktVars {
+		if v := &w.pktVars[i]; !v.key && v.Name == name {
+			return v.Value
+		}
+	}
+	return nil
+}
+
+// alertContext is something that was captured for the alerts of its rule.
 type alertContext struct {
 	rule *Meta
+	tx   uint64 // of which transaction; 0 = of none
 	v    PacketVar
 }
 
 // maxContexts bounds those of one packet.
 const maxContexts = 64
 
-// context collects what a rule captured for its alerts.
-func (w *Worker) context(m *Meta) []PacketVar {
+// context collects what a rule captured for its alert on a transaction. Of equal names the last counts.
+func (w *Worker) context(m *Meta, tx uint64) []PacketVar {
 	from := len(w.alertVars)
+next:
 	for i := range w.contexts {
-		if x := &w.contexts[i]; x.rule == m {
-			w.alertVars = append(w.alertVars, x.v)
+		x := &w.contexts[i]
+		if x.rule != m || x.tx != 0 && x.tx != tx {
+			continue
 		}
+		for j := from; j < len(w.alertVars); j++ {
+			if w.alertVars[j].Name == x.v.Name {
+				w.alertVars[j] = x.v
+				continue next
+			}
+		}
+		w.alertVars = append(w.alertVars, x.v)
 	}
 	return w.alertVars[from:len(w.alertVars):len(w.alertVars)]
 }
@@ -96,6 +135,8 @@ func (w *Worker) context(m *Meta) []PacketVar {
 type PacketVar struct {
 	Name  string
 	Value []byte
+	JSON  bool // the value is JSON, from a data set
+	key   bool // the name was captured too
 }
 
 // PacketVars returns what expressions captured from the packet last inspected.

@@ -56,6 +56,10 @@ func (b *Builder) AlertToo() { b.r.alerts = true }
 func (b *Builder) Bypass() { b.r.flags |= bypassing }
 
 func (b *Builder) SetPriority(p uint8) {
+	if b.prioGiven {
+		b.Warn("priority", "duplicate priority keyword. Using highest priority in the rule")
+		p = min(p, b.r.meta.Priority)
+	}
 	b.r.meta.Priority, b.prioGiven = p, true
 }
 
@@ -112,7 +116,10 @@ func (b *Builder) NeedFlowVar() { b.r.flags |= needFlowVar }
 
 func (b *Builder) Knows(name string) bool {
 	name = strings.ToLower(name)
-	return b.c.keywords[name] != nil || b.c.xforms[name] != nil || b.c.buffers.words[name] != nil
+	if k := b.c.keywords[name]; k != nil {
+		return k.Flags&Refused == 0
+	}
+	return b.c.xforms[name] != nil || b.c.buffers.words[name] != nil
 }
 
 func (b *Builder) Warn(keyword, reason string) { b.c.warn(b.rule, keyword, reason) }
@@ -183,18 +190,38 @@ func (b *Builder) HasBufferVariable(name string) bool { return name == "" || b.n
 
 // AnyMatch reports whether there is a content or an expression yet.
 func (b *Builder) AnyMatch() bool {
-	has := func(u *bufferUse) bool {
-		for _, x := range u.items {
-			if x.content != nil || x.pcre {
-				return true
-			}
-		}
-		return false
-	}
 	for _, u := range b.uses {
-		if has(u) {
+		if u.anyMatch() {
 			return true
 		}
 	}
-	return has(&b.payload) || b.base64use != nil && has(b.base64use)
+	return b.payload.anyMatch() || b.base64use != nil && b.base64use.anyMatch()
 }
+
+// AnyMatchIn is AnyMatch for a named buffer without transforms.
+func (b *Builder) AnyMatchIn(buffer string) bool {
+	for _, u := range b.uses {
+		if u.def.name == buffer && u.key == "" && u.anyMatch() {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *bufferUse) anyMatch() bool {
+	for _, x := range u.items {
+		if x.content != nil || x.pcre {
+			return true
+		}
+	}
+	return false
+}
+
+// Bound reports whether the rule is for some application protocols only.
+func (b *Builder) Bound() bool { return !b.r.apps.empty() }
+
+// Bypasses reports whether the rule has bypass, and Stores whether it has filestore.
+func (b *Builder) Bypasses() bool { return b.r.flags&bypassing != 0 }
+
+// Stores reports whether the rule has filestore.
+func (b *Builder) Stores() bool { return b.r.flags&filestore != 0 }

@@ -153,6 +153,7 @@ const (
 	onFiles                     // conditions on the files of a transaction
 	onPayload                   // payload or stream
 	onHook                      // nothing but the state
+	onState                     // app-layer-state
 )
 
 // engine is one condition of a rule on transactions.
@@ -171,6 +172,7 @@ type engine struct {
 	uint     UintList
 	test     func(tx app.Transaction, d app.Dir) bool
 	event    uint8
+	states   []stateTest
 	files    []FileMatch
 	needs    FileNeeds
 	negate   bool

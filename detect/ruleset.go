@@ -31,7 +31,7 @@ type Ruleset struct {
 	space *space
 
 	data     []data // buffers of transactions that rules look at
-	pktData  []*bufferDef
+	pktData  []packetData
 	byApp    []appEngines // by protocol
 	frames   []frameData  // frames that rules look at
 	payload  []payloadSet

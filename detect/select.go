@@ -16,15 +16,6 @@ func (b *Builder) Select(name string) error {
 	return b.selectDef(d, "")
 }
 
-func (b *Builder) PacketBuffer(name string, get func(c *Ctx) []byte, n Needs) error {
-	d := b.c.buffers.add(name, bufPacket)
-	if d.packet == nil {
-		d.packet = get
-	}
-	b.needs |= n
-	return b.selectDef(d, "")
-}
-
 func (b *Builder) Payload() error {
 	b.base64 = false // pkt_data may follow base64_data
 	if err := b.leave(); err != nil {
@@ -189,6 +180,9 @@ func (b *Builder) Absent(orElse bool) error {
 	}
 	if u.def == nil || b.cur == nil {
 		return problem("absent needs a sticky buffer")
+	}
+	if len(u.items) > 0 {
+		return problem("absent must come first right after buffer")
 	}
 	u.absent = true
 	u.orElse = orElse

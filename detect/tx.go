@@ -325,7 +325,7 @@ func (w *Worker) txRule(u *stream.Unit, cl *class, run *txRun, k txCandidate) {
 	c := &w.ctx
 	d := u.Dir
 	c.Rule, c.Type, c.Alert = &r.meta, r.typ, 0
-	w.captured = w.captured[:0]
+	w.captured, w.replacing = w.captured[:0], w.replacing[:0]
 	var flags uint32
 	if k.item >= 0 {
 		flags = w.txs[run.base.Detect].items[d][k.item].flags

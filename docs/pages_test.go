@@ -11,7 +11,7 @@ import (
 
 var pages = []string{"../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md", "../qa/verify/README.md", "../qa/pcaps/README.md",
 	"architecture.md", "adding-a-protocol.md", "af-packet.md", "af-xdp.md", "bypass.md", "command-line.md", "configuration.md", "conformance.md",
-	"control-socket.md", "daemon.md", "dpdk.md", "engine-analysis.md", "frames.md", "inline.md", "interfaces-and-doctor.md",
+	"control-socket.md", "daemon.md", "dpdk.md", "engine-analysis.md", "frames.md", "inline.md", "interfaces-and-doctor.md", "keywords.md",
 	"measuring.md", "multi-tenancy.md", "nfqueue.md", "performance.md"}
 
 var link = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)

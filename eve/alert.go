@@ -205,7 +205,11 @@ func (w *Worker) alertHeader(u *stream.Unit, o alertOptions, a *detect.Alert, s 
 	if len(a.Context) > 0 {
 		b.OpenObject("context")
 		for i := range a.Context {
-			b.Str(a.Context[i].Name, a.Context[i].Value)
+			if v := &a.Context[i]; v.JSON {
+				b.Raw(v.Name, v.Value)
+			} else {
+				b.Str(v.Name, v.Value)
+			}
 		}
 		b.Close()
 	}

@@ -318,6 +318,10 @@ func (e *Engine) findFlow(u *Unit) {
 func (e *Engine) account(u *Unit) {
 	f := u.Flow
 	seen := e.table.Update(u.Packet, f, u.Dir)
+	if news := flow.ProtoNewsTS.InDir(u.Dir); f.Flags&news != 0 {
+		f.Flags &^= news
+		u.Flags |= ProtoJustKnown
+	}
 	if seen&flow.First != 0 {
 		u.Flags |= FirstInDir
 	}

@@ -112,13 +112,26 @@ func (l *layer) Gap(c *tcp.Context, d flow.Dir, off uint64, n uint64) bool {
 	return !s.over
 }
 
+// news lets rules know that detection has come to an end in a direction, with its next packet: TCP data goes up with the other side's
+// packets. Inline and with datagrams this packet tells too.
+func (l *layer) news(u *Unit, f *flow.Flow, d flow.Dir) {
+	f.Flags |= flow.ProtoNewsTS.InDir(d)
+	if u != nil && u.Dir == d && (f.Proto != protoTCP || l.e.cfg.TCP.Inline) {
+		u.Flags |= ProtoJustKnown
+	}
+}
+
 // giveUp ends detection without a result: the flow is opaque to parsers.
 func (l *layer) giveUp(c *tcp.Context, s *State) {
 	f := c.Flow
 	if f.App == flow.ProtoUnknown {
 		f.App = flow.ProtoFailed
 	}
+	u, _ := c.User.(*Unit)
 	for d := range f.AppDir {
+		if f.AppDir[d] != flow.ProtoFailed {
+			l.news(u, f, flow.Dir(d))
+		}
 		if f.AppDir[d] == flow.ProtoUnknown {
 			f.AppDir[d] = flow.ProtoFailed
 		}
@@ -228,9 +241,8 @@ func (l *layer) detect(c *tcp.Context, s *State, d flow.Dir, data []byte, off ui
 	if id != flow.ProtoUnknown {
 		f.AppDir[d] = id
 		f.Flags |= flow.ProtoDoneTS.InDir(d)
-		if u, ok := c.User.(*Unit); ok && u != nil {
-			u.Flags |= ProtoJustKnown
-		}
+		u, _ := c.User.(*Unit)
+		l.news(u, f, d)
 		f.Flags &^= flow.GroupsDoneTS | flow.GroupsDoneTC
 		if prev := f.AppDir[o]; prev >= flow.ProtoFirst && prev != id {
 			l.event(c, MismatchBothDirections)
@@ -298,6 +310,8 @@ func (l *layer) detect(c *tcp.Context, s *State, d flow.Dir, data []byte, off ui
 				s.search.firstSeen = sentToParser
 			}
 			f.Flags |= flow.ProtoDoneTS.InDir(d)
+			u, _ := c.User.(*Unit)
+			l.news(u, f, d)
 			if other == flow.ProtoFailed {
 				f.AppDir[d] = flow.ProtoFailed
 				return len(data), 0
@@ -512,7 +526,6 @@ func (l *layer) datagram(u *Unit) {
 		default:
 			*this = id
 			f.App = id
-			u.Flags |= ProtoJustKnown
 			f.Flags &^= flow.GroupsDoneTS | flow.GroupsDoneTC
 		}
 		if *other == flow.ProtoUnknown {
@@ -525,6 +538,8 @@ func (l *layer) datagram(u *Unit) {
 			e.swap(c)
 			d = u.Dir
 		}
+		l.news(u, f, flow.ToServer)
+		l.news(u, f, flow.ToClient)
 	}
 	if f.App < flow.ProtoFirst {
 		return

@@ -294,6 +294,29 @@ func TestBypassMark(t *testing.T) {
 	}
 }
 
+// What a rule marks a packet with is what the firewall sees, and only in the bits of its mask.
+func TestRuleMark(t *testing.T) {
+	live.New(t)
+	firewall(t, "-t mangle -A OUTPUT -p udp --dport 7000 -j NFQUEUE --queue-num 1")
+	firewall(t, "-A OUTPUT -p udp --dport 7000 -m mark --mark 0x42 -j DROP")
+	s := queue(t, Options{Queue: 1})[0]
+	p := datagrams(t, "udp4", "127.0.0.1")
+	mark(t, p.from, 0x2)
+	p.send(8)
+	judge(t, 8, func(i int, f *capture.Frame) {
+		if f.Flags&capture.Markable == 0 {
+			t.Error("the frame cannot be marked")
+		}
+		if i >= 3 && i < 6 {
+			f.SetMark(0x47, 0xf0)
+		}
+	}, s)
+	want := "packet 0,packet 1,packet 2,packet 6,packet 7"
+	if got := strings.Join(p.received(5), ","); got != want {
+		t.Errorf("%q arrived, want %q", got, want)
+	}
+}
+
 // A full queue lets packets pass with fail-open, and loses them, counted, without. What waits when the source is closed goes the same way.
 func TestFull(t *testing.T) {
 	for _, c := range []struct {

@@ -146,6 +146,32 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
+	// What rules mark a packet with, and then what modes and bypassing do (the reference's source-nfq.c).
+	for _, c := range []struct {
+		name       string
+		o          Options
+		v          capture.Verdict
+		mark, mask uint32
+		was        uint32
+		want       decision
+	}{
+		{"no mark", with(ModeAccept), capture.Accept, 0, 0, 0xa0, decision{verdict: 1}},
+		{"mark", with(ModeAccept), capture.Accept, 0x12, 0xff, 0xab00, decision{verdict: 1, mark: 0xab12, marked: true}},
+		{"mark under a mask", with(ModeAccept), capture.Accept, 0xff, 0x0f, 0xa0, decision{verdict: 1, mark: 0xaf, marked: true}},
+		{"mark of zero", with(ModeAccept), capture.Modified, 0, 0xf0, 0xab, decision{verdict: 1, mark: 0x0b, marked: true}},
+		{"drop", with(ModeAccept), capture.Drop, 0x12, 0xff, 0, decision{verdict: 0}},
+		{"route", with(ModeRoute), capture.Accept, 0x12, 0xff, 0, decision{verdict: 0x90003, mark: 0x12, marked: true}},
+		{"repeat", with(ModeRepeat), capture.Accept, 0x12, 0xff, 0, decision{verdict: 4, mark: 0x13, marked: true}},
+		{"bypass", with(ModeAccept), capture.Bypass, 0x02, 0x0f, 0x80, decision{verdict: 1, mark: 0xb2, marked: true}},
+	} {
+		t.Run("rule: "+c.name, func(t *testing.T) {
+			f := capture.Frame{Verdict: c.v}
+			f.SetMark(c.mark, c.mask)
+			if got := c.o.judge(&f, c.was); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
 	o := with(ModeRepeat)
 	if !o.judged(0x11) || o.judged(0x10) {
 		t.Error("the mark of mode repeat is not told")

@@ -95,7 +95,7 @@ func open(o Options, log capture.Log) (*Source, error) {
 		return nil, fmt.Errorf("memory for packets: %w", err)
 	}
 	s := &Source{opts: o, log: log, slots: mem, fd: -1,
-		like: capture.Frame{Link: capture.LinkUserNFQ, Iface: o.Index, Queue: o.Queue, Flags: capture.Writable},
+		like: capture.Frame{Link: capture.LinkUserNFQ, Iface: o.Index, Queue: o.Queue, Flags: capture.Writable | capture.Markable},
 		send: verdicts{buf: make([]byte, 0, sendSize), queue: o.Queue, limit: o.Batch}}
 	s.inj.open(&o, log)
 	var port uint32
@@ -279,7 +279,7 @@ func (s *Source) Release(batch []capture.Frame) error {
 	for i := range batch {
 		f := &batch[i]
 		k := &s.known[f.Token%slotCount]
-		d := s.opts.decide(f.Verdict, k.mark)
+		d := s.opts.judge(f, k.mark)
 		if f.Verdict == capture.Drop {
 			s.tally.dropped++
 		} else {

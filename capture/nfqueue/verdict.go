@@ -41,6 +41,19 @@ func (o *Options) decide(v capture.Verdict, mark uint32) decision {
 	return d
 }
 
+// judge is decide for a frame of a packet with a mark, to which rules may have given another one.
+func (o *Options) judge(f *capture.Frame, mark uint32) decision {
+	if f.MarkMask == 0 || f.Verdict == capture.Drop {
+		return o.decide(f.Verdict, mark)
+	}
+	mark = f.Mark&f.MarkMask | mark&^f.MarkMask
+	d := o.decide(f.Verdict, mark)
+	if !d.marked {
+		d.mark, d.marked = mark, true
+	}
+	return d
+}
+
 // judged reports whether a packet with this mark has been here before.
 func (o *Options) judged(mark uint32) bool {
 	return o.Mode == ModeRepeat && mark&o.RepeatMask == o.RepeatMark&o.RepeatMask

@@ -49,6 +49,8 @@ type Verdict struct {
 	Token   uint64 // the frame's number, from 0
 	Verdict capture.Verdict
 	Data    []byte // a copy of the bytes at release, if Verdict is capture.Modified
+
+	Mark, MarkMask uint32
 }
 
 // Bounds of what is recorded, so that endless scripts do not fill the memory.
@@ -286,7 +288,7 @@ func (s *Source) take(f *capture.Frame) {
 		s.complain("frame %d was modified and is not writable", f.Token)
 	}
 	if len(s.verdicts) < maxVerdicts {
-		v := Verdict{Token: f.Token, Verdict: f.Verdict}
+		v := Verdict{Token: f.Token, Verdict: f.Verdict, Mark: f.Mark, MarkMask: f.MarkMask}
 		if f.Verdict == capture.Modified {
 			v.Data = bytes.Clone(l.buf)
 		}

@@ -241,6 +241,8 @@ func TestStream(t *testing.T) {
 		{`bsize:>6;`, "ab", 4, 0, false},
 		{`byte_test:2,=,1,0,dce;`, "\x01\x00", 0, DCELittle, true},
 		{`byte_test:2,=,1,0,dce;`, "\x00\x01", 0, DCEBig, true},
+		{`byte_test:2,=,1,0,dce;`, "\x00\x01", 0, 0, false},
+		{`byte_extract:2,0,r,dce;`, "\x00\x01", 0, 0, false},
 		{`byte_jump:2,0,dce; content:"x"; within:1;`, "\x01\x00ax", 0, DCELittle, true},
 		{`byte_math:bytes 2, offset 0, oper +, rvalue 0, result r, dce; byte_test:1,=,r,2;`, "\x00\x01\x01", 0, DCEBig, true},
 	}
@@ -430,4 +432,48 @@ func FuzzChain(f *testing.F) {
 		c := newTestCtx(t)
 		p.Match(c, data, uint64(stream), Flags(stream&7))
 	})
+}
+
+// noting is a Capturer that is true where the buffer has a byte at the position, which it notes.
+type noting struct {
+	want    byte
+	capture pcre.Capture
+}
+
+func (n *noting) Check([]byte, int) Verdict { panic("CheckCapture is asked") }
+
+func (n *noting) CheckCapture(data []byte, pos int) (Verdict, Captured) {
+	if pos >= len(data) || data[pos] != n.want {
+		return NoMatch, Captured{Capture: &n.capture, Value: []byte("not this")}
+	}
+	return Match, Captured{Capture: &n.capture, Value: data[pos : pos+1]}
+}
+
+// What a check notes counts when the whole chain matches, with the last position that was tried.
+func TestCapturer(t *testing.T) {
+	x := &noting{want: '!', capture: pcre.Capture{Scope: pcre.AlertJSON, Name: "x"}}
+	p, err := Compile([]Elem{&Content{Data: []byte("a")}, &Check{Checker: x}, &Content{Data: []byte("z"), HasWithin: true, Within: Num{N: 3}}}, &Vars{}, Options{Sticky: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewCtx(nil)
+	for _, v := range []struct {
+		data string
+		want bool
+	}{{"aa!z", true}, {"a!y", false}, {"a?z", false}, {"a!..a!z", true}} {
+		if got := p.Match(c, []byte(v.data), 0, 0); got != v.want {
+			t.Errorf("%s: %v", v.data, got)
+			continue
+		}
+		if !v.want {
+			continue
+		}
+		if len(c.Captured) != 1 || c.Captured[0].Capture != &x.capture || string(c.Captured[0].Value) != "!" {
+			t.Errorf("%s: captured %+v", v.data, c.Captured)
+		}
+	}
+	data := []byte("a!z")
+	if n := testing.AllocsPerRun(100, func() { p.Match(c, data, 0, 0) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }

@@ -60,6 +60,7 @@ const (
 	kindIsDataAt
 	kindBSize
 	kindCheck
+	kindCapture
 )
 
 // op is one condition, compiled. Only the pointer of its kind is set.
@@ -71,6 +72,7 @@ type op struct {
 	at      *dataAt
 	size    *BSize
 	check   Checker
+	capture Capturer
 }
 
 // operand is a number or a variable.
@@ -223,6 +225,10 @@ func (c *compiler) add(e Elem) error {
 	case *Check:
 		if e.Checker == nil {
 			return errors.New("the check is empty")
+		}
+		if x, ok := e.Checker.(Capturer); ok {
+			c.ops = append(c.ops, op{kind: kindCapture, capture: x})
+			break
 		}
 		c.ops = append(c.ops, op{kind: kindCheck, check: e.Checker})
 	default:

@@ -131,6 +131,13 @@ type Checker interface {
 	Check(data []byte, pos int) Verdict
 }
 
+// Capturer is a Checker that notes something when its condition is true: what CheckCapture returns is in Ctx.Captured after a match
+// of the whole chain, unless its Capture is nil. Check is not called then.
+type Capturer interface {
+	Checker
+	CheckCapture(data []byte, pos int) (Verdict, Captured)
+}
+
 // Verdict is what a condition says.
 type Verdict int8
 

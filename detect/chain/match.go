@@ -31,10 +31,10 @@ type Replacement struct {
 	With []byte
 }
 
-// Captured is what a named group of an expression holds.
+// Captured is what a named group of an expression holds, or what a Capturer noted.
 type Captured struct {
 	Capture    *pcre.Capture
-	Key, Value []byte // parts of the buffer; Key is for PktKeyValue only
+	Key, Value []byte // parts of the buffer; Key is for PktKeyValue only. Of AlertJSON the value is not of the buffer
 }
 
 // Ctx is the state of matching. One worker owns it; it is reused.
@@ -94,6 +94,9 @@ func (c *Ctx) match(i int) Verdict {
 		return GiveUp
 	}
 	o := &c.ops[i]
+	if o.byteOp != nil && o.byteOp.DCE && c.flags&(DCELittle|DCEBig) == 0 {
+		return GiveUp // this is no DCERPC message
+	}
 	v := NoMatch
 	switch o.kind {
 	case kindContent:
@@ -114,6 +117,11 @@ func (c *Ctx) match(i int) Verdict {
 		v = o.size.check(uint64(len(c.data))+c.stream, c.flags&End != 0)
 	case kindCheck:
 		v = o.check.Check(c.data, int(c.pos))
+	case kindCapture:
+		var r Captured
+		if v, r = o.capture.CheckCapture(c.data, int(c.pos)); v == Match && r.Capture != nil {
+			c.keep(r)
+		}
 	}
 	if v != Match {
 		return v
@@ -310,18 +318,20 @@ func (c *Ctx) capture(x *expression) {
 		if r.Value == nil {
 			continue
 		}
-		at := len(c.Captured)
-		for j := range c.Captured {
-			if c.Captured[j].Capture == p {
-				at = j
-			}
+		c.keep(r)
+	}
+}
+
+// keep notes what was captured, in place of what the same capture held.
+func (c *Ctx) keep(r Captured) {
+	for j := range c.Captured {
+		if c.Captured[j].Capture == r.Capture {
+			c.Captured[j] = r
+			return
 		}
-		switch {
-		case at < len(c.Captured):
-			c.Captured[at] = r
-		case at < maxResults:
-			c.Captured = append(c.Captured, r)
-		}
+	}
+	if len(c.Captured) < maxResults {
+		c.Captured = append(c.Captured, r)
 	}
 }
 

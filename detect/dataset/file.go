@@ -66,7 +66,7 @@ func (s *Set) read(r io.Reader, file string, reps bool) error {
 				return fmt.Errorf("invalid datarep value %s in %s", s.Name, file)
 			}
 		}
-		if s.add(v, uint16(rep), has) == full {
+		if s.add(v, content{rep: uint16(rep), hasRep: has}) == full {
 			return errors.New("dataset too large for set memcap")
 		}
 	}
@@ -118,7 +118,7 @@ func (t Type) format(v []byte) string {
 }
 
 // fill reads the set's file. A file that is also saved to may be absent.
-func (s *Set) fill(reps bool) error {
+func (s *Set) fill(x *Spec) error {
 	if s.load == "" {
 		return nil
 	}
@@ -130,7 +130,10 @@ func (s *Set) fill(reps bool) error {
 		return fmt.Errorf("dataset %s: cannot read %s: %w", s.Name, s.load, err)
 	}
 	defer f.Close()
-	return s.read(f, s.load, reps)
+	if x.Format != CSV {
+		return s.readJSON(f, x)
+	}
+	return s.read(f, s.load, x.Reps)
 }
 
 // Save writes the set's file, if it has one. Values are in order, strings from the greatest on, so that equal sets have

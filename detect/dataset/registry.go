@@ -38,6 +38,11 @@ type Spec struct {
 	Load, Save       string
 	Memcap, HashSize uint64 // 0 = the default
 	Reps             bool   // values have numbers
+	// Of sets whose file is JSON: where each object has its value, where the array of objects lies (JSON only; "" = the whole file), and
+	// whether the value is left out of what alerts show.
+	Format             Format
+	ValueKey, ArrayKey string
+	RemoveKey          bool
 }
 
 // MaxName is the greatest length of a name in bytes.
@@ -58,6 +63,10 @@ func (s *Sets) Get(x Spec) (*Set, error) {
 			return nil, fmt.Errorf("dataset %s save mismatch: %s != %s", x.Name, old.save, x.Save)
 		case x.Load != "" && x.Load != old.load:
 			return nil, fmt.Errorf("dataset %s load mismatch: %s != %s", x.Name, old.load, x.Load)
+		case x.Format != CSV && x.RemoveKey != old.removeKey:
+			return nil, fmt.Errorf("dataset %s remove_key mismatch: all rules with the set must have it, or none", x.Name)
+		case x.Format != CSV && old.format != x.Format:
+			return nil, fmt.Errorf("dataset %s already exists and is of another format", x.Name)
 		}
 		return old, nil
 	}
@@ -74,7 +83,8 @@ func (s *Sets) Get(x Spec) (*Set, error) {
 		x.HashSize = s.HashSize
 	}
 	set := newSet(x.Name, x.Type, x.Load, x.Save, x.Memcap, x.HashSize)
-	if err := set.fill(x.Reps); err != nil {
+	set.format, set.removeKey = x.Format, x.RemoveKey
+	if err := set.fill(&x); err != nil {
 		s.failed[x.Name] = true
 		return nil, err
 	}

@@ -12,6 +12,8 @@ type Set struct {
 	Type Type
 
 	load, save string // files; empty = none
+	format     Format
+	removeKey  bool
 	memcap     uint64 // bytes; 0 = maxMemory
 	hashSize   uint64 // as configured; only counts for the memcap
 	used       atomic.Uint64
@@ -38,10 +40,25 @@ type shard struct {
 }
 
 type entry struct {
-	value  []byte
-	next   int32 // index + 1
+	value []byte
+	next  int32 // index + 1
+	content
+}
+
+// content is what a set has for a value. It is not changed once it is there.
+type content struct {
 	rep    uint16
 	hasRep bool
+	json   []byte // nil = none
+}
+
+// cost is how many bytes a value takes beside the overhead.
+func (s *Set) cost(v []byte, c *content) uint64 {
+	n := uint64(len(c.json))
+	if s.Type == String {
+		n += uint64(len(v))
+	}
+	return n
 }
 
 func newSet(name string, t Type, load, save string, memcap, hashSize uint64) *Set {
@@ -91,22 +108,27 @@ func (h *shard) find(hash uint64, v []byte) *entry {
 
 // Has reports whether the value is in the set, and its number.
 func (s *Set) Has(v []byte) (rep uint16, ok bool) {
+	c, ok := s.get(v)
+	return c.rep, ok
+}
+
+func (s *Set) get(v []byte) (c content, ok bool) {
 	var room [16]byte
 	if v, ok = s.key(v, &room); !ok {
-		return 0, false
+		return c, false
 	}
 	hash := maphash.Bytes(s.seed, v)
 	h := &s.shards[hash%shardCount]
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	if e := h.find(hash, v); e != nil {
-		return e.rep, true
+		return e.content, true
 	}
-	return 0, false
+	return c, false
 }
 
 // Add puts a value into the set. It reports whether the value is new; at the memcap nothing is added.
-func (s *Set) Add(v []byte) bool { return s.add(v, 0, false) == added }
+func (s *Set) Add(v []byte) bool { return s.add(v, content{}) == added }
 
 // outcome is what came of adding a value.
 type outcome uint8
@@ -118,7 +140,7 @@ const (
 	unfit
 )
 
-func (s *Set) add(v []byte, rep uint16, hasRep bool) outcome {
+func (s *Set) add(v []byte, c content) outcome {
 	var room [16]byte
 	v, ok := s.key(v, &room)
 	if !ok {
@@ -131,10 +153,7 @@ func (s *Set) add(v []byte, rep uint16, hasRep bool) outcome {
 	if e := h.find(hash, v); e != nil {
 		return present
 	}
-	cost := uint64(0)
-	if s.Type == String {
-		cost = uint64(len(v))
-	}
+	cost := s.cost(v, &c)
 	if s.count.Load() >= prealloc {
 		cost += overhead
 	}
@@ -142,7 +161,7 @@ func (s *Set) add(v []byte, rep uint16, hasRep bool) outcome {
 		s.used.Add(-cost)
 		return full
 	}
-	e := entry{value: append([]byte(nil), v...), next: h.at[hash], rep: rep, hasRep: hasRep}
+	e := entry{value: append([]byte(nil), v...), next: h.at[hash], content: c}
 	s.count.Add(1)
 	if i := h.free; i > 0 {
 		h.free = h.list[i-1].next
@@ -179,9 +198,7 @@ func (s *Set) Remove(v []byte) bool {
 		default:
 			delete(h.at, hash)
 		}
-		if s.Type == String {
-			s.used.Add(-uint64(len(v)))
-		}
+		s.used.Add(-s.cost(v, &e.content))
 		if s.count.Add(^uint64(0)) >= prealloc {
 			s.used.Add(^uint64(overhead - 1))
 		}

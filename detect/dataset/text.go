@@ -26,7 +26,7 @@ func (s *Set) AddText(text string) Outcome {
 	if why != "" {
 		return Failed
 	}
-	switch s.add(v, 0, false) {
+	switch s.add(v, content{}) {
 	case added:
 		return Done
 	case present:
@@ -63,9 +63,7 @@ func (s *Set) Clear() {
 			if e.value == nil {
 				continue
 			}
-			if s.Type == String {
-				s.used.Add(-uint64(len(e.value)))
-			}
+			s.used.Add(-s.cost(e.value, &e.content))
 			if s.count.Add(^uint64(0)) >= prealloc {
 				s.used.Add(^uint64(overhead - 1))
 			}

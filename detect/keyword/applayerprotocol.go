@@ -44,7 +44,7 @@ func appLayerProtocol() detect.Keyword {
 				m.mode, moded = mode, true
 			}
 		}
-		if b.App() != dir.ProtoUnknown {
+		if b.Bound() {
 			return problem("Either we already have the rule match on an app layer protocol set through other keywords that match on this protocol, or have already seen a non-negated app-layer-protocol.")
 		}
 		for _, t := range strings.Split(list, "|") {

@@ -46,8 +46,29 @@ func elem(parse func(b *detect.Builder, v string) (chain.Elem, error)) func(*det
 		if err := known(b, e); err != nil {
 			return err
 		}
+		if ofDCE(e) && len(b.Apps("dcerpc")) > 0 {
+			// The byte order is that of a DCERPC message. Without the protocol the condition is never true.
+			if err := b.Restrict("dcerpc"); err != nil {
+				return err
+			}
+		}
 		return b.Elem(e)
 	}
+}
+
+// ofDCE reports whether a condition reads a number as a DCERPC header says.
+func ofDCE(e chain.Elem) bool {
+	switch x := e.(type) {
+	case *chain.ByteTest:
+		return x.DCE
+	case *chain.ByteJump:
+		return x.DCE
+	case *chain.ByteExtract:
+		return x.DCE
+	case *chain.ByteMath:
+		return x.DCE
+	}
+	return false
 }
 
 // known checks that the variables a condition uses were set before it.

@@ -9,6 +9,7 @@ import (
 	"sentinel/detect"
 	"sentinel/detect/chain"
 	"sentinel/detect/dataset"
+	"sentinel/detect/pcre"
 	"sentinel/internal/conf"
 )
 
@@ -22,24 +23,51 @@ func datasetKeyword() detect.Keyword {
 		if len(args) < 2 {
 			return problem("missing values")
 		}
-		var cmd datasetCommand
+		m := datasetMatch{}
 		switch args[0] {
 		case "isset":
-			cmd = setHas
+			m.cmd = setHas
 		case "isnotset":
-			cmd = setHasNot
+			m.cmd = setHasNot
 		case "set":
-			cmd = setAdd
+			m.cmd = setAdd
 		case "unset":
-			cmd = setRemove
+			m.cmd = setRemove
 		default:
 			return problem("dataset action \"" + args[0] + "\" is not supported.")
 		}
-		set, err := openSet(b, args[1], args[2:], false)
+		x, err := setSpec(b, args[1], args[2:], false)
 		if err != nil {
 			return err
 		}
-		return b.Elem(&chain.Check{Checker: datasetMatch{set, cmd}})
+		changes := m.cmd == setAdd || m.cmd == setRemove
+		if m.domain = x.domain; m.domain {
+			switch {
+			case changes:
+				return problem("'match subdomain' only supports isset/isnotset commands")
+			case x.Type != dataset.String:
+				return problem("'match subdomain' only supports type string")
+			}
+		}
+		if x.Format != dataset.CSV {
+			switch {
+			case changes:
+				return problem("json format is not supported for '" + args[0] + "' command")
+			case x.Save != "":
+				return problem("json format is not supported with 'save' or 'state' option")
+			case x.context == "":
+				return problem("json format needs a 'context_key' parameter: the name of the object in alerts")
+			case x.ValueKey == "":
+				return problem("json format needs a 'value_key' parameter: the key of the value in each object of the file")
+			}
+		}
+		if m.set, err = b.Config().Datasets.Get(x.Spec); err != nil {
+			return err
+		}
+		if x.Format != dataset.CSV && m.cmd == setHas {
+			return b.Elem(&chain.Check{Checker: &contextMatch{m, pcre.Capture{Scope: pcre.AlertJSON, Name: x.context}}})
+		}
+		return b.Elem(&chain.Check{Checker: m})
 	}}
 }
 
@@ -53,8 +81,16 @@ const (
 )
 
 type datasetMatch struct {
-	set *dataset.Set
-	cmd datasetCommand
+	set    *dataset.Set
+	cmd    datasetCommand
+	domain bool // the domains above the value count too
+}
+
+func (m *datasetMatch) has(data []byte) (context []byte, ok bool) {
+	if m.domain {
+		return m.set.Domain(data)
+	}
+	return m.set.Context(data)
 }
 
 // Check implements chain.Checker. The whole buffer is the value: another hit of a condition before changes nothing.
@@ -62,9 +98,9 @@ func (m datasetMatch) Check(data []byte, _ int) chain.Verdict {
 	ok := false
 	switch m.cmd {
 	case setHas:
-		_, ok = m.set.Has(data)
+		_, ok = m.has(data)
 	case setHasNot:
-		_, ok = m.set.Has(data)
+		_, ok = m.has(data)
 		ok = !ok
 	case setAdd:
 		if _, known := m.set.Has(data); !known { // the lock to read is the cheaper one
@@ -77,6 +113,26 @@ func (m datasetMatch) Check(data []byte, _ int) chain.Verdict {
 		return chain.Match
 	}
 	return chain.GiveUp
+}
+
+// contextMatch asks whether the buffer is in a set of JSON, and notes for the alert what the set has for it.
+type contextMatch struct {
+	datasetMatch
+	capture pcre.Capture
+}
+
+var _ chain.Capturer = (*contextMatch)(nil)
+
+// CheckCapture implements chain.Capturer.
+func (m *contextMatch) CheckCapture(data []byte, _ int) (chain.Verdict, chain.Captured) {
+	context, ok := m.has(data)
+	switch {
+	case !ok:
+		return chain.GiveUp, chain.Captured{}
+	case context == nil:
+		return chain.Match, chain.Captured{}
+	}
+	return chain.Match, chain.Captured{Capture: &m.capture, Value: context}
 }
 
 // datarep compares the number that a set has for the buffer: "name,>,200,load file,type string".
@@ -101,7 +157,14 @@ func datarep() detect.Keyword {
 			return problem("invalid datarep value \"" + args[2] + "\"")
 		}
 		m.rep = uint16(n)
-		if m.set, err = openSet(b, args[0], args[3:], true); err != nil {
+		x, err := setSpec(b, args[0], args[3:], true)
+		if err != nil {
+			return err
+		}
+		if x.Format != dataset.CSV || x.domain {
+			return problem("datarep has sets of the format csv, and matches whole values")
+		}
+		if m.set, err = b.Config().Datasets.Get(x.Spec); err != nil {
 			return err
 		}
 		return b.Elem(&chain.Check{Checker: m})
@@ -139,16 +202,24 @@ func splitList(v string) []string {
 	return list
 }
 
-// openSet returns the set that a rule names, made as its options say.
-func openSet(b *detect.Builder, name string, options []string, reps bool) (*dataset.Set, error) {
+// setOptions is what a rule says of a set.
+type setOptions struct {
+	dataset.Spec
+	context string // the name of the set's JSON in alerts
+	domain  bool
+}
+
+// setSpec reads what a rule says of a set.
+func setSpec(b *detect.Builder, name string, options []string, reps bool) (x setOptions, err error) {
 	sets := b.Config().Datasets
 	if sets == nil {
-		return nil, problem("there are no datasets")
+		return x, problem("there are no datasets")
 	}
 	if strings.ContainsAny(name, " \t") {
-		return nil, problem("spaces not allowed in dataset names")
+		return x, problem("spaces not allowed in dataset names")
 	}
-	x := dataset.Spec{Name: name, Reps: reps}
+	x.Name, x.Reps = name, reps
+	given := map[string]bool{}
 	state := false
 	for _, o := range options {
 		key, value, _ := strings.Cut(o, " ")
@@ -158,25 +229,25 @@ func openSet(b *detect.Builder, name string, options []string, reps bool) (*data
 		case "type":
 			t, ok := dataset.TypeByName(value)
 			if !ok {
-				return nil, problem("bad type " + value)
+				return x, problem("bad type " + value)
 			}
 			x.Type = t
 		case "load":
 			if x.Load != "" {
-				return nil, problem("'load' can only appear once")
+				return x, problem("'load' can only appear once")
 			}
 			x.Load = value
 		case "save":
 			if x.Save != "" {
-				return nil, problem("'save' can only appear once")
+				return x, problem("'save' can only appear once")
 			}
 			x.Save = value
 		case "state":
 			if state {
-				return nil, problem("'state' can only appear once")
+				return x, problem("'state' can only appear once")
 			}
 			if x.Load != "" || x.Save != "" {
-				return nil, problem("'state' can not be mixed with 'load' and 'save'")
+				return x, problem("'state' can not be mixed with 'load' and 'save'")
 			}
 			x.Load, x.Save, state = value, value, true
 		case "memcap":
@@ -192,23 +263,54 @@ func openSet(b *detect.Builder, name string, options []string, reps bool) (*data
 				b.Warn("dataset", "invalid value for hashsize: "+value+", resetting to default")
 			}
 		case "format":
-			if value != "csv" {
-				return nil, problem("datasets in JSON are not supported yet")
+			f, ok := dataset.FormatByName(value)
+			if !ok {
+				return x, problem("unknown format " + value + ": it is csv, json or ndjson")
 			}
+			if given["format"] {
+				return x, problem("'format' can only appear once")
+			}
+			given["format"] = true
+			x.Format = f
+		case "value_key", "array_key", "context_key":
+			if value == "" || len(value) > dataset.MaxKey {
+				return x, problem("the " + key + " \"" + value + "\" is empty or longer than " + strconv.Itoa(dataset.MaxKey) + " bytes")
+			}
+			switch key {
+			case "value_key":
+				x.ValueKey = value
+			case "array_key":
+				x.ArrayKey = value
+			default:
+				if !contextName(value) {
+					return x, problem("context_key can only contain alphanumeric characters and underscores")
+				}
+				x.context = value
+			}
+		case "remove_key":
+			if value != "" {
+				return x, problem("remove_key takes no value")
+			}
+			x.RemoveKey = true
+		case "match":
+			if value != "subdomain" {
+				return x, problem("unknown match mode '" + value + "': the only one is subdomain")
+			}
+			x.domain = true
 		default:
-			return nil, problem("the dataset option \"" + key + "\" is not supported")
+			return x, problem("the dataset option \"" + key + "\" is not supported")
 		}
 	}
 	if state && len(x.Save) > 0 && x.Load != x.Save {
-		return nil, problem("'state' can not be mixed with 'load' and 'save'")
+		return x, problem("'state' can not be mixed with 'load' and 'save'")
 	}
 	if reps && x.Load != "" && x.Type == dataset.NoType {
-		return nil, problem("if load is used type must be set as well")
+		return x, problem("if load is used type must be set as well")
 	}
 	if x.Save != "" {
 		path, err := savePath(b, sets, x.Save)
 		if err != nil {
-			return nil, err
+			return x, err
 		}
 		if state {
 			x.Load = path
@@ -218,7 +320,17 @@ func openSet(b *detect.Builder, name string, options []string, reps bool) (*data
 	if x.Load != "" && !state {
 		x.Load = loadPath(b, x.Load)
 	}
-	return sets.Get(x)
+	return x, nil
+}
+
+// contextName reports whether a name may be a key in alerts.
+func contextName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !letter(c) && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // loadPath finds a file beside the rules, or below default-rule-path.

@@ -72,6 +72,13 @@ func appLayerEvent() detect.Keyword {
 	}}
 }
 
+// appLayerState ties a rule to a state of transactions, or compares how far they are with one: "request_headers", ">request_body".
+func appLayerState() detect.Keyword {
+	return detect.Keyword{Name: "app-layer-state", Doc: "match on the state of the transactions of an application protocol", Setup: func(b *detect.Builder, v string) error {
+		return b.AppState(strings.TrimSpace(v))
+	}}
+}
+
 type layerEvent struct{ e stream.LayerEvent }
 
 func (m layerEvent) Match(c *detect.Ctx) bool { return c.Unit.LayerEvents&(1<<m.e) != 0 }

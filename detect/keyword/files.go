@@ -202,6 +202,9 @@ func filestore(b *detect.Builder, v string) error {
 			return problem("invalid filestore option \"" + w + "\"")
 		}
 	}
+	if b.Bypasses() {
+		return problem("filestore can't work with bypass keyword")
+	}
 	b.Filestore(scope, ts, tc)
 	return b.Files(anyFile{}, detect.NeedFile)
 }

@@ -72,10 +72,7 @@ func (m intMatch) Match(c *detect.Ctx) bool {
 	}
 	value := m.value
 	if m.other != 0 {
-		var ok bool
-		if value, ok = c.Worker.FlowInt(c.Flow, m.other); !ok {
-			return false
-		}
+		value, _ = c.Worker.FlowInt(c.Flow, m.other) // 0 where it is not set, as in the reference
 	}
 	cur, ok := c.Worker.FlowInt(c.Flow, m.id)
 	switch m.op {

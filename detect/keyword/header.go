@@ -15,7 +15,7 @@ func header() []detect.Keyword {
 		icmpInts(),
 		[]detect.Keyword{
 			icmpv4Hdr(), icmpv6Hdr(), icmpv6MTU(), igmpHdr(), igmpType(),
-			sctpHdr(), sctpVtag(), sctpChunkType(), sctpChunkCnt(),
+			sctpHdr(), sctpChunkData(), sctpVtag(), sctpChunkType(), sctpChunkCnt(),
 			vlanID(), vlanLayers(), ipSrc(), ipDst(),
 		},
 		csums(),

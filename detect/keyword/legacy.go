@@ -28,7 +28,10 @@ func pktData() detect.Keyword {
 // rawbytes is there for Snort's rules and does nothing.
 func rawbytes() detect.Keyword {
 	return detect.Keyword{Name: "rawbytes", Doc: "included for compatibility with Snort", Flags: detect.NoValue, Setup: func(b *detect.Builder, _ string) error {
-		c := b.Last()
+		if b.Sticky() {
+			return problem("\"rawbytes\" cannot be combined with a sticky buffer: pkt_data selects the payload again")
+		}
+		c := b.LastPayload()
 		if c == nil {
 			return problem("rawbytes needs a preceding content option")
 		}

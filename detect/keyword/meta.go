@@ -52,14 +52,19 @@ func meta() []detect.Keyword {
 		{Name: "reference", Doc: "direct to places where information about the rule can be found", Setup: reference},
 		{Name: "metadata", Doc: "used for logging", Setup: metadata},
 		{Name: "target", Doc: "indicate to output module which side is the target of the attack", Setup: func(b *detect.Builder, v string) error {
+			side := detect.NoTarget
 			switch v {
 			case "src_ip":
-				b.Meta().Target = detect.SrcIP
+				side = detect.SrcIP
 			case "dest_ip":
-				b.Meta().Target = detect.DestIP
+				side = detect.DestIP
 			default:
 				return problem("only 'src_ip' and 'dest_ip' are supported as target value")
 			}
+			if old := b.Meta().Target; old != detect.NoTarget && old != side {
+				return problem("Conflicting values of target keyword")
+			}
+			b.Meta().Target = side
 			return nil
 		}},
 		{Name: "requires", Doc: "require Suricata version or features", Setup: requires},

@@ -21,6 +21,9 @@ func alert() detect.Keyword {
 // bypass lets the flow go by once the rule has matched.
 func bypass() detect.Keyword {
 	return detect.Keyword{Name: "bypass", Doc: "call the bypass callback when the match of a sig is complete", Flags: detect.NoValue, Setup: func(b *detect.Builder, _ string) error {
+		if b.Stores() {
+			return problem("bypass can't work with filestore keyword")
+		}
 		b.Bypass()
 		return nil
 	}}

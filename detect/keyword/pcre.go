@@ -47,5 +47,8 @@ func pcreKeyword(b *detect.Builder, v string) error {
 		}
 		return b.Elem(e)
 	}
+	if s.Relative && !b.AnyMatchIn(pcreBuffers[s.Buffer]) {
+		return problem("pcre with /R (relative) needs preceding match in the same buffer")
+	}
 	return b.ElemIn(pcreBuffers[s.Buffer], e)
 }

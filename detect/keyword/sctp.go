@@ -22,6 +22,39 @@ func sctpHdr() detect.Keyword {
 	})
 }
 
+// sctpChunkData selects the user data of each DATA chunk, of as many as decoding looks at.
+func sctpChunkData() detect.Keyword {
+	return detect.Keyword{Name: "sctp.chunk_data", Doc: "sticky buffer to match on each SCTP DATA chunk payload", Flags: detect.NoValue | detect.Sticky,
+		Setup: func(b *detect.Builder, _ string) error {
+			if !b.HasProto(protoSCTP) {
+				return problem("the rule's protocol has no sctp.chunk_data: write it for sctp, or for ip")
+			}
+			return b.PacketBuffers("sctp.chunk_data", chunkData, detect.NeedIP|detect.NeedPacket)
+		}}
+}
+
+// chunkData returns the user data of DATA chunk i (RFC 9260, 3.3.1): it follows a header of 16 bytes, which a chunk that is shorter does
+// not have.
+func chunkData(c *detect.Ctx, i int) ([]byte, bool) {
+	if !c.Packet.Is(decode.HasSCTP) || i >= maxChunks {
+		return nil, false
+	}
+	for b := chunks(c.Packet); len(b) >= 4; b = nextChunk(b) {
+		n := int(be16(b[2:4]))
+		if b[0] != 0 || n < 16 || n > len(b) {
+			continue
+		}
+		if i--; i >= 0 {
+			continue
+		}
+		if n == 16 {
+			return nil, true // nothing to look at, as in the reference
+		}
+		return b[16:n:n], true
+	}
+	return nil, false
+}
+
 // sctpVtag compares the verification tag.
 func sctpVtag() detect.Keyword {
 	return integer("sctp.vtag", "", "match on the SCTP verification tag", 32, detect.Prefilterable, detect.NeedIP|detect.NeedPacket,

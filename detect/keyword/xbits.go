@@ -24,6 +24,9 @@ func xbits() detect.Keyword {
 		if len(parts) < 3 || parts[1] == "" || strings.ContainsAny(parts[1], " \t") {
 			return problem("\"" + v + "\" is not a valid setting for xbits.")
 		}
+		if len(parts) > 3 && strings.HasPrefix(parts[2], "expire") {
+			parts[2], parts[3] = parts[3], parts[2] // either may come first
+		}
 		m := hostBit{seconds: 30}
 		kind := detect.HostBit
 		word, track, _ := strings.Cut(parts[2], " ")
@@ -39,7 +42,12 @@ func xbits() detect.Keyword {
 		case "ip_pair":
 			m.track, kind, order = detect.ByBoth, detect.IPPairBit, detect.OrderIPPairbits
 		case "tx":
-			kind = detect.TxBit
+			if kind = detect.TxBit; parts[0] != "set" && parts[0] != "isset" {
+				return problem("tx xbits only support set and isset")
+			}
+			if parts[0] == "isset" && !b.Hooked() {
+				return problem("tx xbits require an explicit rule hook, such as http1:request_headers in the header of the rule")
+			}
 		default:
 			return problem("only ip_src, ip_dst, ip_pair and tx are supported for tracking")
 		}

@@ -15,6 +15,7 @@ const (
 	PktVar                       // pkt:name
 	AlertVar                     // alert:name
 	PktKeyValue                  // pkt:key,pkt:value: the group is the name, the one after it the value
+	AlertJSON                    // of no expression: JSON that a data set has for a value, for the alert
 )
 
 // Capture names a group.
@@ -156,7 +157,9 @@ func (s *Spec) modifier(c byte) error {
 func hasUpper(re string) bool {
 	for i := 0; i < len(re); i++ {
 		if re[i] == '\\' {
-			i++
+			if i++; i < len(re) && re[i] == 'x' {
+				i += 2 // the digits of a byte
+			}
 			continue
 		}
 		if re[i] >= 'A' && re[i] <= 'Z' {

@@ -43,6 +43,7 @@ var syntaxes = map[string][]argument{
 	"memcap-show":               {{name: "config"}},
 	"dataset-add":               {{name: "setname"}, {name: "settype"}, {name: "datavalue"}},
 	"dataset-remove":            {{name: "setname"}, {name: "settype"}, {name: "datavalue"}},
+	"dataset-add-json":          {{name: "setname"}, {name: "settype"}, {name: "datavalue"}, {name: "datajson"}},
 	"dataset-lookup":            {{name: "setname"}, {name: "settype"}, {name: "datavalue"}},
 	"dataset-clear":             {{name: "setname"}, {name: "settype"}},
 	"get-flow-stats-by-id":      {{name: "flow_id", kind: number}},

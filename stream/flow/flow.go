@@ -65,8 +65,8 @@ const (
 	SeenTC                             // a packet to the client was seen
 	ProtoDoneTS                        // protocol detection is over
 	ProtoDoneTC                        //
-	IPOnlyDoneTS                       // address-only rules were checked
-	IPOnlyDoneTC                       //
+	ProtoNewsTS                        // detection has come to an end, and the next packet of the direction tells rules
+	ProtoNewsTC                        //
 	GroupsDoneTS                       // rule groups chosen; cleared by reload, swap and protocol change
 	GroupsDoneTC                       //
 	NoPacketInspect                    // rules are not run on packets any more

@@ -63,7 +63,7 @@ func (f *Flow) Swap() {
 	f.TTL[0], f.TTL[1] = f.TTL[1], f.TTL[0]
 	f.AppDir[0], f.AppDir[1] = f.AppDir[1], f.AppDir[0]
 	f.SrcMAC, f.DstMAC = f.DstMAC, f.SrcMAC
-	const ts = SeenTS | ProtoDoneTS | IPOnlyDoneTS | GroupsDoneTS | FileNoStoreTS | DropLoggedTS | ElephantTS
+	const ts = SeenTS | ProtoDoneTS | ProtoNewsTS | GroupsDoneTS | FileNoStoreTS | DropLoggedTS | ElephantTS
 	x := f.Flags
 	f.Flags = x&^(ts|ts<<1) | x&ts<<1 | x&(ts<<1)>>1
 }
