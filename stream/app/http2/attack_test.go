@@ -74,7 +74,7 @@ func TestAttacks(t *testing.T) {
 		{Name: "windows", Head: with(open), Config: "max-frames: 1000", From: 1 << 11, Unit: always(raw(frameWindow, 0, 1, "\x00\x00\x00\x01"))},
 		{Name: "priorities", Head: with(open), Config: "max-frames: 1000", From: 1 << 11, Unit: always(raw(framePriority, 0, 1, "\x00\x00\x00\x00\x01"))},
 		{Name: "unknown frames", Head: with(open), Config: "max-frames: 1000", From: 1 << 11, Unit: always(raw(0x42, 0, 1, "a"))},
-		{Name: "promises", Head: with(open), Config: "max-frames: 1000", From: 1 << 11, Dir: app.ToClient, Unit: func(i int) string {
+		{Name: "promises", Config: "max-frames: 1000\n  max-streams: 100", Head: with(open), From: 1 << 11, Dir: app.ToClient, Unit: func(i int) string {
 			return raw(framePush, flagEndHeaders, 1, string([]byte{0, byte(i >> 15), byte(i >> 7), byte(i << 1)})+"\x82")
 		}},
 		{Name: "data of a byte", Head: with(open), Config: "max-frames: 1000", From: 1 << 11, Unit: always(raw(frameData, 0, 1, "a"))},
