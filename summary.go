@@ -82,8 +82,8 @@ func (e *Engine) Summary() Summary {
 	all := e.before
 	for _, w := range e.workers {
 		all.add(w.span)
-		for m, n := range alertsOf(w) {
-			sum[m] += n
+		for id, c := range alertsOf(w) {
+			sum.count(id, c)
 		}
 	}
 	s.Span = max(time.Duration(all.last-all.first), 0)
@@ -91,34 +91,47 @@ func (e *Engine) Summary() Summary {
 	return s
 }
 
-// tally counts the alerts of one worker by rule.
-type tally map[*detect.Meta]uint64
+// tally counts the alerts of one worker by signature. It keeps nothing of the rules themselves: they may be replaced.
+type tally map[signature]*SignatureCount
+
+// signature names rules of several generations that are one.
+type signature struct{ gid, sid uint32 }
 
 // add counts alerts.
 func (t tally) add(alerts []detect.Alert) {
 	for i := range alerts {
-		if alerts[i].Rule.Action != rules.Pass {
-			t[alerts[i].Rule]++
+		m := alerts[i].Rule
+		if m.Action == rules.Pass {
+			continue
 		}
+		id := signature{m.GID, m.SID}
+		c := t[id]
+		if c == nil || m.Rev > c.Rev {
+			t.count(id, &SignatureCount{GID: m.GID, SID: m.SID, Rev: m.Rev, Msg: strings.Clone(m.Msg), Count: 1})
+			continue
+		}
+		c.Count++
 	}
 }
 
-// list returns the counts by signature, most first. Rules of several generations with one id are one signature.
+// count adds what was counted elsewhere. The newest revision gives the message.
+func (t tally) count(id signature, x *SignatureCount) {
+	c := t[id]
+	if c == nil {
+		c = &SignatureCount{GID: x.GID, SID: x.SID, Rev: x.Rev, Msg: x.Msg}
+		t[id] = c
+	}
+	if x.Rev > c.Rev {
+		c.Rev, c.Msg = x.Rev, x.Msg
+	}
+	c.Count += x.Count
+}
+
+// list returns the counts by signature, most first.
 func (t tally) list() []SignatureCount {
-	type id struct{ gid, sid uint32 }
-	at := map[id]int{}
-	var out []SignatureCount
-	for m, n := range t {
-		i, ok := at[id{m.GID, m.SID}]
-		if !ok {
-			i = len(out)
-			at[id{m.GID, m.SID}] = i
-			out = append(out, SignatureCount{GID: m.GID, SID: m.SID, Rev: m.Rev, Msg: m.Msg})
-		}
-		if m.Rev > out[i].Rev {
-			out[i].Rev, out[i].Msg = m.Rev, m.Msg
-		}
-		out[i].Count += n
+	out := make([]SignatureCount, 0, len(t))
+	for _, c := range t {
+		out = append(out, *c)
 	}
 	slices.SortFunc(out, func(a, b SignatureCount) int {
 		return cmp.Or(-cmp.Compare(a.Count, b.Count), cmp.Compare(a.GID, b.GID), cmp.Compare(a.SID, b.SID))
