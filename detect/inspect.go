@@ -299,7 +299,7 @@ func (w *Worker) packetRules(u *stream.Unit, cl *class, m mask) {
 			}
 		}
 	}
-	if len(cl.direct) > 0 && !u.Has(stream.NoPayloadInspect) {
+	if !cl.direct.empty() && !u.Has(stream.NoPayloadInspect) {
 		w.weakRules(u, cl, m)
 	}
 	w.Counters[CountMatchList] += uint64(len(w.cand))

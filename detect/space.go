@@ -262,7 +262,7 @@ type class struct {
 	near    search
 	stream  search
 	always  []uint32   // packet rules without fast pattern
-	direct  []weak     // rules with a weak fast pattern in a narrow window
+	direct  weakIndex  // rules with a weak fast pattern in a narrow window
 	loose   [][]uint32 // by index of the protocol's list, the rules that apply
 	anyMask mask       // what every rule of always needs
 }
@@ -379,12 +379,14 @@ func (w *Worker) class(k classKey) uint32 {
 			c.always = append(c.always, num)
 		}
 	}
+	var direct []weak
 	for i := range rs.weak {
 		x := &rs.weak[i]
 		if r := rs.rules[x.num]; w.holds(c, r.head) && x.tcp == (k.proto == protoTCP) {
-			c.direct = append(c.direct, x.weak)
+			direct = append(direct, x.weak)
 		}
 	}
+	c.direct = newWeakIndex(direct)
 	if int(k.app) < len(rs.byApp) {
 		l := rs.byApp[k.app].loose[k.dir]
 		c.loose = make([][]uint32, len(l))

@@ -219,6 +219,47 @@ func (x *weak) same(b []byte) bool {
 	return true
 }
 
+// weakIndex has the weak patterns of a class: those that can only be at the very begin, in the order of their first bytes, and the
+// others.
+type weakIndex struct {
+	begin []weak
+	from  *[257]uint16 // index in begin by first byte; nil if there are none
+	other []weak
+}
+
+func newWeakIndex(list []weak) (x weakIndex) {
+	var by [256][]weak
+	n := 0
+	put := func(c byte, p weak) {
+		by[c] = append(by[c], p)
+		n++
+	}
+	for _, p := range list {
+		if p.from != 0 || int(p.to) != len(p.data) || n >= 1<<15 {
+			x.other = append(x.other, p)
+			continue
+		}
+		c := p.data[0]
+		put(c, p)
+		if p.nocase && 'a' <= c && c <= 'z' {
+			put(c-('a'-'A'), p)
+		}
+	}
+	if n > 0 {
+		x.from = new([257]uint16)
+		for c := range by {
+			x.begin = append(x.begin, by[c]...)
+			x.from[c+1] = uint16(len(x.begin))
+		}
+	}
+	return x
+}
+
+func (x *weakIndex) empty() bool { return x.from == nil && len(x.other) == 0 }
+
+// with returns the patterns that begin with c.
+func (x *weakIndex) with(c byte) []weak { return x.begin[x.from[c]:x.from[int(c)+1]] }
+
 // weakRules finds the rules of the class whose weak pattern is where it should be.
 func (w *Worker) weakRules(u *stream.Unit, cl *class, m mask) {
 	p := u.Packet.Payload
@@ -226,8 +267,27 @@ func (w *Worker) weakRules(u *stream.Unit, cl *class, m mask) {
 	outside := real && !u.Has(stream.InStream)
 	near := w.hasStream && len(w.streamData) > 0 && w.streamOff < weakWindow
 	size := uint32(len(p))
-	for i := range cl.direct {
-		x := &cl.direct[i]
+	if cl.direct.from != nil {
+		if real {
+			l := cl.direct.with(p[0])
+			for i := range l {
+				x := &l[i]
+				if (x.packet && size >= x.min && size <= x.max || x.stream && outside) && x.hit(p, 0) {
+					w.weakFound(x.num, m)
+				}
+			}
+		}
+		if near && w.streamOff == 0 {
+			l := cl.direct.with(w.streamData[0])
+			for i := range l {
+				if x := &l[i]; x.stream && x.hit(w.streamData, 0) {
+					w.weakFound(x.num, m)
+				}
+			}
+		}
+	}
+	for i := range cl.direct.other {
+		x := &cl.direct.other[i]
 		ok := false
 		if x.packet && real && size >= x.min && size <= x.max {
 			ok = x.hit(p, 0)
@@ -238,14 +298,18 @@ func (w *Worker) weakRules(u *stream.Unit, cl *class, m mask) {
 				ok = x.hit(w.moreStream[k].data, w.moreStream[k].offset)
 			}
 		}
-		if !ok {
-			continue
+		if ok {
+			w.weakFound(x.num, m)
 		}
-		r := w.rs.rules[x.num]
-		if len(r.tx) > 0 {
-			w.found = append(w.found, x.num)
-		} else if r.mask&m == r.mask {
-			w.candidate(x.num)
-		}
+	}
+}
+
+// weakFound adds a rule whose weak pattern is there to those that are tried; the same one may come more than once.
+func (w *Worker) weakFound(num uint32, m mask) {
+	r := w.rs.rules[num]
+	if len(r.tx) > 0 {
+		w.found = append(w.found, num)
+	} else if r.mask&m == r.mask {
+		w.candidate(num)
 	}
 }
