@@ -257,7 +257,9 @@ func (c *compiler) placeFast(x *built) {
 		return
 	}
 	r.fast.place(&x.b.payload)
-	if packetReach(r) > nearWindow {
+	if packetReach(r) > nearWindow && common(r.fast.data) {
+		// What tells traffic apart stays what is looked for: another content, though near the begin, would be found in all
+		// traffic of a protocol, and then every condition is tried.
 		r.anchor = anchorOf(&x.b.payload)
 	}
 }
