@@ -27,9 +27,12 @@ func (c Cost) Per(n int) time.Duration { return c.Work / time.Duration(max(n, 1)
 
 // Linear fails the test when the work for 4n of input is more than 8 times the work for n. It looks for an n between from and
 // most for which the work can be measured. prepare makes input of size n and returns the work to be measured; it is called before
-// each measurement.
+// each measurement. With -short it skips the test.
 func Linear(t testing.TB, from, most int, prepare func(n int) (work func())) Cost {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("measures work, which means nothing under the race detector: not with -short")
+	}
 	most = max(most/factor, 1)
 	n := min(max(from, 1), most)
 	for spent(prepare(n)) < least && n < most {
