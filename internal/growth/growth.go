@@ -11,7 +11,7 @@ const (
 	// linear growth and the 16 of quadratic growth, with room for caches that overflow.
 	factor, limit = 4, 8
 	// least is the work from which on a measurement is worth something.
-	least = time.Millisecond
+	least = 2 * time.Millisecond
 	// runs is how often a size is measured; the least counts. tries is how often a comparison is made before it fails.
 	runs, tries = 2, 4
 )
@@ -30,9 +30,7 @@ func (c Cost) Per(n int) time.Duration { return c.Work / time.Duration(max(n, 1)
 // each measurement. With -short it skips the test.
 func Linear(t testing.TB, from, most int, prepare func(n int) (work func())) Cost {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("measures work, which means nothing under the race detector: not with -short")
-	}
+	Need(t)
 	most = max(most/factor, 1)
 	n := min(max(from, 1), most)
 	for spent(prepare(n)) < least && n < most {
@@ -41,13 +39,24 @@ func Linear(t testing.TB, from, most int, prepare func(n int) (work func())) Cos
 	var small, large time.Duration
 	for range tries {
 		small, large = measure(prepare, n), measure(prepare, factor*n)
-		if large <= limit*max(small, least/4) {
+		if large <= limit*max(small, least) {
 			return Cost{factor * n, large}
 		}
 	}
 	t.Errorf("%d of input cost %v, %d cost %v: %.1f times the work for %d times the input", n, small, factor*n, large,
 		float64(large)/float64(max(small, 1)), factor)
 	return Cost{factor * n, large}
+}
+
+// Need skips the test where a measurement of work means nothing: with -short, as the race detector is run, and where memory is poisoned.
+func Need(t testing.TB) {
+	t.Helper()
+	switch {
+	case testing.Short():
+		t.Skip("measures work, which means nothing under the race detector: not with -short")
+	case poisoned:
+		t.Skip("measures work, which means nothing where memory is poisoned: not with the tag invariants")
+	}
 }
 
 // measure returns the least of several measurements. The garbage collector's share is left out as far as possible.

@@ -72,9 +72,7 @@ const (
 // large as possible, and byte by byte. The part of the engine is played as well: transactions are walked after each piece, every
 // buffer is looked at as if rules were on it, and what is complete is logged and freed.
 func Linear(t *testing.T, p *app.Protocol, attacks []Attack) {
-	if testing.Short() {
-		t.Skip("measures work, which means nothing under the race detector: not with -short")
-	}
+	growth.Need(t)
 	for _, a := range attacks {
 		t.Run(a.Name, func(t *testing.T) {
 			unit := max(size(a.units(64))/64, 1)
