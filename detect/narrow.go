@@ -109,13 +109,13 @@ func (n *narrower) run() {
 		x := n.queue[0]
 		n.queue = n.queue[1:]
 		n.mu.Unlock()
-		sets, err := mpm.CompileAll(n.engine, [][]mpm.Pattern{x.patterns}, n.cache)
+		set, err := mpm.CompileOne(n.engine, x.patterns, n.cache)
 		x.patterns = nil
 		if err != nil {
 			x.state.Store(narrowFailed) // the one with all patterns serves as well
 			continue
 		}
-		x.set.set = sets[0]
+		x.set.set = set
 		x.state.Store(narrowReady)
 	}
 }

@@ -148,14 +148,16 @@ func (c *compiler) payloadSets(lists map[payloadKey][]payloadPattern) {
 			cmp.Compare(side(a.stream), side(b.stream)), cmp.Compare(side(a.near), side(b.near)))
 	})
 	rs.space.sets = map[payloadKey]uint32{}
-	for _, k := range keys {
+	last := make([]int, len(rs.heads)) // the key, counted from 1, that had the header predicate last
+	for i, k := range keys {
 		s := payloadSet{num: uint32(len(rs.payload)), index: map[string]uint32{}}
 		for _, p := range lists[k] {
 			if k.near {
 				s.reach = max(s.reach, int(p.end))
 			}
 			addPattern(s.index, &s.patterns, &s.hits, p.fastPattern, p.num)
-			if h := rs.rules[p.num].head; !slices.Contains(s.heads, h) {
+			if h := rs.rules[p.num].head; last[h] <= i {
+				last[h] = i + 1
 				s.heads = append(s.heads, h)
 			}
 		}

@@ -55,6 +55,13 @@ func CompileAll(e Engine, lists [][]Pattern, cache *Cache) ([]Set, error) {
 	return sets, nil
 }
 
+// CompileOne loads or compiles one set, as CompileAll does, on the caller's core. It does not look for files of the cache that are out
+// of use: that is CompileAll's, which reads the whole folder.
+func CompileOne(e Engine, ps []Pattern, cache *Cache) (Set, error) {
+	s, _, err := compileOne(e, ps, cache)
+	return s, err
+}
+
 // compileOne loads or compiles one set; fresh says that it was stored.
 func compileOne(e Engine, ps []Pattern, cache *Cache) (s Set, fresh bool, err error) {
 	if cache == nil || cache.Dir == "" {
