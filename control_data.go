@@ -157,13 +157,7 @@ func (x *controller) addData(a control.Args) control.Reply {
 	if why != "" {
 		return control.NOK(why)
 	}
-	switch s.AddText(v) {
-	case dataset.Done:
-		return control.OK("data added")
-	case dataset.Already:
-		return control.OK("data already in set")
-	}
-	return control.NOK("failed to add data")
+	return added(s.AddText(v))
 }
 
 func (x *controller) addJSON(a control.Args) control.Reply {
@@ -175,7 +169,12 @@ func (x *controller) addJSON(a control.Args) control.Reply {
 	if !ok {
 		return control.NOK("datajson is not string")
 	}
-	switch s.AddJSON(v, text) {
+	return added(s.AddJSON(v, text))
+}
+
+// added tells what came of adding to a set.
+func added(o dataset.Outcome) control.Reply {
+	switch o {
 	case dataset.Done:
 		return control.OK("data added")
 	case dataset.Already:
